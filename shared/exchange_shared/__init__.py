@@ -1,0 +1,1 @@
+"""What the parts of the exchange share: messages, units, settings, the bus, logs, the runner."""

@@ -1,0 +1,148 @@
+"""Reading a queue: decode, pass over what cannot be read, drop copies, stop on a gap."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import msgspec
+import structlog
+
+from exchange_shared.bus.protocol import DEAD_LETTER, Bus, Message
+from exchange_shared.bus.sequence import SequenceGap, SequenceTracker, UnknownSource
+from exchange_shared.messages import BatchDecoder, UndecodableRecord
+from exchange_shared.metrics import Metrics
+
+Record = TypeVar("Record")
+log = structlog.get_logger()
+
+_DEAD_BODY_LIMIT = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Generic[Record]):
+    """The new records of one message: copies and undecodable records are already left out.
+
+    `records` may be empty; the position is applied all the same. `copies` are records seen before,
+    for a reader that wants to compare them with what it made of the first ones.
+    """
+
+    position: int
+    source: str
+    records: list[Record]
+    copies: Sequence[Record] = field(default=(), compare=False)
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message, or a record of one, that nobody could read, and where it stands."""
+
+    reader: str
+    queue: str
+    position: int
+    error: str
+    body: str
+
+
+class QueueReader(Generic[Record]):
+    """Reads one queue after a position, on behalf of a named service."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        queue: str,
+        decoder: BatchDecoder[Record],
+        tracker: SequenceTracker,
+        *,
+        reader: str,
+        metrics: Metrics,
+        max_messages: int = 256,
+        max_records: int = 10_000,
+        keep_copies: bool = True,
+    ) -> None:
+        """Undecodable records are copied to `dead_letter`, unless `keep_copies` is false."""
+        self._bus = bus
+        self._queue = queue
+        self._decoder = decoder
+        self._tracker = tracker
+        self._reader = reader
+        self._max_records = max_records
+        self._max_messages = max_messages
+        self._keep_copies = keep_copies
+        self._undecodable = metrics.undecodable.labels(queue)
+
+    async def read(self, after: int | None) -> AsyncGenerator[list[Delivery[Record]], None]:
+        """Everything after a position, for ever, as it gathers.
+
+        A list holds at most `max_messages`, and ends with the one that makes it `max_records`.
+        When the caller asks for the next list it has applied the one before; the tracker then
+        stands at its end, so position and tracker can be stored together with the effect. A gap
+        is read again once from the log before it is believed.
+
+        Raises:
+            SequenceGap: records are missing from the log itself.
+        """
+        suspected = False
+        gap_after: int | None = None
+        while True:
+            gap: SequenceGap | None = None
+            async with aclosing(self._bus.subscribe(self._queue, after)) as stream:
+                async for messages in stream:
+                    waiting = deque(messages)
+                    while waiting and not gap:
+                        deliveries, gap = await self._deliver_some(waiting)
+                        if deliveries:
+                            after = deliveries[-1].position
+                            yield deliveries
+                    if gap:
+                        break
+            if gap is None:
+                return
+            if suspected and gap_after == after:
+                raise gap
+            suspected, gap_after = True, after
+            log.warning("sequence_gap", queue=self._queue, after=after, error=str(gap))
+
+    async def _deliver_some(
+        self, waiting: deque[Message]
+    ) -> tuple[list[Delivery[Record]], SequenceGap | None]:
+        """The deliveries of waiting messages, up to a limit or the first gap, and the gap."""
+        deliveries: list[Delivery[Record]] = []
+        records = 0
+        while waiting and len(deliveries) < self._max_messages and records < self._max_records:
+            try:
+                delivery = await self._deliver(waiting.popleft())
+            except SequenceGap as gap:
+                return deliveries, gap
+            deliveries.append(delivery)
+            records += len(delivery.records) + len(delivery.copies)
+        return deliveries, None
+
+    async def _deliver(self, message: Message) -> Delivery[Record]:
+        try:
+            batch, bad = self._decoder.decode(message.body)
+            seen = self._tracker.admit(batch.source, batch.seq, len(batch.records))
+        except (UndecodableRecord, UnknownSource) as error:
+            await self._pass_over(message, str(error))
+            return Delivery(message.position, "", [])
+        for index, error_text in bad.items():
+            if index >= seen:
+                await self._pass_over(message, f"record {index} of the batch: {error_text}")
+        records = [record for record in batch.records[seen:] if record is not None]
+        copies = [record for record in batch.records[:seen] if record is not None]
+        return Delivery(message.position, batch.source, records, copies)
+
+    async def _pass_over(self, message: Message, error: str) -> None:
+        """Count, log and keep a copy of what could not be read."""
+        self._undecodable.inc()
+        log.error("undecodable_record", queue=self._queue, position=message.position, error=error)
+        if not self._keep_copies:
+            return
+        letter = DeadLetter(
+            reader=self._reader,
+            queue=self._queue,
+            position=message.position,
+            error=error,
+            body=message.body[:_DEAD_BODY_LIMIT].decode("utf-8", "backslashreplace"),
+        )
+        await self._bus.publish(DEAD_LETTER, msgspec.json.encode(letter))

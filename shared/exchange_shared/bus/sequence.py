@@ -1,0 +1,45 @@
+"""Gapless sequence numbers: how a reader drops what it has seen and notices what it has not."""
+
+from collections.abc import Mapping
+
+MAX_SOURCES = 1_024
+"""Sources remembered. Each start of a gateway is a source; the longest silent is forgotten."""
+
+
+class SequenceGap(Exception):
+    """Records of a source are missing from a queue."""
+
+
+class UnknownSource(Exception):
+    """A batch in the middle of a sequence of which this reader never saw the beginning."""
+
+
+class SequenceTracker:
+    """The last sequence number seen of each source."""
+
+    def __init__(self, last_seen: Mapping[str, int] | None = None) -> None:
+        self._last_seen = dict(last_seen or {})
+
+    def admit(self, source: str, seq: int, count: int) -> int:
+        """Take in `count` records that start at `seq`; returns how many of them were seen before.
+
+        Raises:
+            SequenceGap: records before `seq` were never seen. Nothing is taken in.
+            UnknownSource: the same of a source of which nothing was ever seen.
+        """
+        last = self._last_seen.get(source, 0)
+        if last == 0 and seq > 1:
+            raise UnknownSource(f"{source} is unknown here, and begins with record {seq}, not 1")
+        if seq > last + 1:
+            raise SequenceGap(f"{source}: record {last + 1} is missing, the next one is {seq}")
+        end = seq + count - 1
+        if end > last:
+            self._last_seen.pop(source, None)
+            self._last_seen[source] = end
+            if len(self._last_seen) > MAX_SOURCES:
+                del self._last_seen[next(iter(self._last_seen))]
+        return min(last - seq + 1, count)
+
+    def last_seen(self) -> dict[str, int]:
+        """The last number of each source, longest silent first; give it to a new tracker."""
+        return dict(self._last_seen)

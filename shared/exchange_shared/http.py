@@ -1,0 +1,244 @@
+"""What the HTTP servers share: the error shape, exact JSON, health pages, and the server itself."""
+
+import contextlib
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from exchange_shared.metrics import Metrics
+
+MAX_BODY_BYTES = 16_384
+MAX_WEBSOCKET_FRAME_BYTES = 262_144
+MAX_CONNECTIONS = 2_000
+UNREAD_MILLISECONDS = 30_000
+"""How long a peer may leave what was sent to it unread before the system ends the connection."""
+
+log = structlog.get_logger()
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+class ApiError(Exception):
+    """A refusal, in the one shape that every door of the exchange answers with."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        field: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+        self.retry_after_seconds = retry_after_seconds
+
+    def body(self) -> dict[str, Any]:
+        """`{"error": {"code", "message", "field"}}`."""
+        return {"error": {"code": self.code, "message": self.message, "field": self.field}}
+
+
+def encode_json(content: Any) -> bytes:
+    """JSON with exact decimals written as numbers."""
+    return _encoder.encode(content)
+
+
+def _exact_number(text: str) -> Decimal:
+    """A number with a fraction or an exponent; one beyond all bounds is not a number."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+_decoder = msgspec.json.Decoder(float_hook=_exact_number)
+
+
+def decode_json(body: bytes | str) -> Any:
+    """Python values from JSON; numbers with a fraction or an exponent become exact `Decimal`s.
+
+    The words `NaN` and `Infinity`, which are not JSON, become `Decimal`s too: no field takes them,
+    and the refusal can then name the field.
+
+    Raises:
+        ApiError: 400 `malformed_json`.
+    """
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        with contextlib.suppress(ValueError, RecursionError):
+            return _decode_with_constants(body)
+        raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from error
+
+
+def _decode_with_constants(body: bytes | str) -> Any:
+    """Raises `ValueError` unless the body is JSON but for `NaN` and `Infinity` in it."""
+    constants: list[Decimal] = []
+
+    def take(word: str) -> Decimal:
+        constants.append(Decimal(word))
+        return constants[-1]
+
+    value = json.loads(body, parse_float=_exact_number, parse_constant=take)
+    if not constants:
+        raise ValueError("not JSON for another reason")
+    json.dumps(value, default=str, ensure_ascii=False).encode()  # half a character is no text
+    return value
+
+
+async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Any:
+    """The decoded body of a request; what is beyond `max_bytes` is never read.
+
+    Raises:
+        ApiError: 413 `body_too_large` or 400 `malformed_json`.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise ApiError(413, "body_too_large", f"the body is larger than {max_bytes} bytes")
+    return decode_json(bytes(body))
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """An answer of exact JSON."""
+    return Response(encode_json(content), status, media_type="application/json")
+
+
+def error_response(error: ApiError) -> Response:
+    """The answer for a refusal."""
+    response = json_response(error.body(), error.status)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def validation_error(problems: list[Any]) -> ApiError:
+    """The refusal for the first of pydantic's problems: 422 `invalid_field`, naming the field."""
+    problem = problems[0]
+    path = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
+    field = ".".join(path) or None
+    codes = {"missing": "missing_field", "extra_forbidden": "unknown_field"}
+    code = codes.get(problem["type"], "invalid_field")
+    return ApiError(422, code, f"{field or 'body'}: {problem['msg']}", field)
+
+
+class Health:
+    """What a service depends on: by name, a function that says what is wrong, or `None`."""
+
+    def __init__(self) -> None:
+        self._dependencies: dict[str, Callable[[], str | None]] = {}
+
+    def depends_on(self, name: str, problem: Callable[[], str | None]) -> None:
+        """Add a dependency. The function must answer at once."""
+        self._dependencies[name] = problem
+
+    def problems(self) -> Mapping[str, str | None]:
+        """What is wrong with each dependency; `None` where nothing is."""
+        return {name: problem() for name, problem in self._dependencies.items()}
+
+
+def create_app(title: str, description: str, health: Health, metrics: Metrics) -> FastAPI:
+    """A FastAPI application that answers every error in the one shape and tells its health."""
+    app = FastAPI(title=title, description=description, version="1", redoc_url=None)
+
+    @app.exception_handler(ApiError)
+    async def refused(_request: Request, error: ApiError) -> Response:
+        return error_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return error_response(validation_error(list(error.errors())))
+
+    @app.exception_handler(ValidationError)
+    async def invalid_body(_request: Request, error: ValidationError) -> Response:
+        return error_response(validation_error(list(error.errors())))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        code = _STATUS_CODES.get(error.status_code, "refused")
+        message = f"{request.method} {request.url.path}: {error.detail}"
+        return error_response(ApiError(error.status_code, code, message))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("request_failed", path=request.url.path, exc_info=error)
+        message = "the exchange could not answer; the failure is in its log"
+        return error_response(ApiError(503, "unavailable", message, retry_after_seconds=1))
+
+    @app.get("/healthz", tags=["health"], summary="The process runs")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"], summary="Each dependency by name; 503 if one is missing")
+    async def readyz() -> Response:
+        problems = health.problems()
+        ready = not any(problems.values())
+        content = {
+            "status": "ready" if ready else "not_ready",
+            "dependencies": {name: problem or "ok" for name, problem in problems.items()},
+        }
+        return json_response(content, 200 if ready else 503)
+
+    @app.get("/metrics", tags=["health"], summary="For Prometheus")
+    async def metrics_page() -> Response:
+        return Response(metrics.render(), media_type=metrics.content_type)
+
+    return app
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the runner has them, for every server of a process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an application on a socket that is bound at once, so that its port is known."""
+
+    def __init__(self, app: FastAPI, host: str, port: int, shutdown_seconds: float) -> None:
+        self._socket = socket.create_server((host, port), backlog=2_048)
+        self.port: int = self._socket.getsockname()[1]
+        # Accepted connections inherit both. asyncio itself sets the first on no server's sockets.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            self._socket.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS
+            )
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws_max_size=MAX_WEBSOCKET_FRAME_BYTES,
+            ws_per_message_deflate=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=max(1, int(shutdown_seconds)),
+        )
+        self._server = _Server(config)
+
+    async def serve(self) -> None:
+        """Answer requests until `stop`."""
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Take no new connections; `serve` returns when the open requests are answered."""
+        self._server.should_exit = True

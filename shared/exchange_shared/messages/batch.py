@@ -1,0 +1,97 @@
+"""The envelope: one message on the bus carries a batch of records from one source."""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from exchange_shared.messages.commands import AnyCommand, Id
+from exchange_shared.messages.events import AnyExecution
+from exchange_shared.messages.reports import AnyFeedRecord
+
+FORMAT_VERSION = 1
+"""Raised when a reader of the old form could misread the new one."""
+
+Record = TypeVar("Record")
+
+
+class Batch(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
+    """Records of one source; `seq` numbers the first, the others follow without a gap."""
+
+    version: int
+    source: str
+    seq: Id
+    records: list[Record]
+
+
+class UndecodableRecord(Exception):
+    """A message, or one record of it, is not of the form that its queue carries."""
+
+
+class BatchDecoder(Generic[Record]):
+    """Decodes the messages of one queue.
+
+    `decode` returns the batch with `None` in the place of every record that could not be read, and
+    the reason for each such record by its index.
+    """
+
+    def __init__(self, record_type: Any) -> None:
+        self._strict = msgspec.json.Decoder(Batch[record_type])
+        self._envelope = msgspec.json.Decoder(Batch[msgspec.Raw])
+        self._record = msgspec.json.Decoder(record_type)
+
+    def decode(self, body: bytes) -> tuple[Batch[Record | None], dict[int, str]]:
+        """Raises `UndecodableRecord` when not even the envelope can be read."""
+        try:
+            batch = self._strict.decode(body)
+            bad: dict[int, str] = {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            batch, bad = self._decode_each(body)
+        if batch.version != FORMAT_VERSION:
+            raise UndecodableRecord(f"format version {batch.version}, expected {FORMAT_VERSION}")
+        if not batch.records:
+            raise UndecodableRecord("a batch has at least one record")
+        return batch, bad
+
+    def _decode_each(self, body: bytes) -> tuple[Batch[Record | None], dict[int, str]]:
+        try:
+            envelope = self._envelope.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UndecodableRecord(str(error)) from error
+        records: list[Record | None] = []
+        bad: dict[int, str] = {}
+        for index, raw in enumerate(envelope.records):
+            try:
+                records.append(self._record.decode(raw))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                records.append(None)
+                bad[index] = str(error)
+        batch = Batch[Record | None](
+            version=envelope.version, source=envelope.source, seq=envelope.seq, records=records
+        )
+        return batch, bad
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode_batch(source: str, seq: int, records: Sequence[msgspec.Struct]) -> bytes:
+    """The message for these records, the first of which is number `seq` of `source`."""
+    return _encoder.encode(
+        {"version": FORMAT_VERSION, "source": source, "seq": seq, "records": records}
+    )
+
+
+def command_decoder() -> BatchDecoder[AnyCommand]:
+    """For `order_entry`."""
+    return BatchDecoder(AnyCommand)
+
+
+def execution_decoder() -> BatchDecoder[AnyExecution]:
+    """For `order_execution`."""
+    return BatchDecoder(AnyExecution)
+
+
+def feed_decoder() -> BatchDecoder[AnyFeedRecord]:
+    """For `data_feed`."""
+    return BatchDecoder(AnyFeedRecord)

@@ -1,0 +1,208 @@
+"""Events: what the engine did.
+
+They travel on `data_feed`; those that move assets also on `order_execution`, where they are the
+execution requests to the clearinghouse.
+
+`seq` is gapless over all events, `execution_seq` over those that move assets. `time_us` is the time
+of the command that caused the event.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from exchange_shared.messages.commands import OrderType, Side, TimeInForce, snake_case
+
+RejectReason = Literal[
+    "account_limit",
+    "api_key_in_use",
+    "client_id_taken",
+    "client_order_id_reused",
+    "insufficient_funds",
+    "insufficient_shares",
+    "order_id_in_use",
+    "price_off_tick",
+    "tick_in_use",
+    "unknown_client",
+    "unknown_order",
+    "unknown_security",
+]
+"""Why the engine refused a command. `docs/errors.md` explains each."""
+
+CancelReason = Literal[
+    "requested",
+    "immediate_or_cancel",
+    "no_liquidity",
+    "insufficient_funds",
+    "self_trade",
+]
+"""Why an order, or what was left of it, was taken off the market."""
+
+OrderStatus = Literal["new", "partially_filled", "filled", "cancelled"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=snake_case):
+    """One thing that the engine did."""
+
+    seq: int
+    time_us: int
+
+
+class MarketConfigured(Event, frozen=True):
+    """The market's terms are these (again, when they were already)."""
+
+    request_id: int
+    initial_balance_e4: int
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+
+
+class SecurityListed(Event, frozen=True):
+    """A security is listed with these terms (again, when it already was)."""
+
+    request_id: int
+    security_id: str
+    tick_e4: int
+    reference_price_e4: int
+    granted_quantity: int
+
+
+class AccountOpened(Event, frozen=True):
+    """A client has an account, with this cash and these shares (by security)."""
+
+    execution_seq: int
+    request_id: int
+    client_id: str
+    api_key_hash: str
+    cash_e4: int
+    holdings: dict[str, int]
+
+
+class AccountConfirmed(Event, frozen=True):
+    """The client asked to open an account it already had, with the key it already had."""
+
+    request_id: int
+    client_id: str
+    cash_e4: int
+    holdings: dict[str, int]
+
+
+class RequestRejected(Event, frozen=True):
+    """A command other than a new order was refused, and changed nothing."""
+
+    request_id: int
+    reason: RejectReason
+    message: str
+    client_id: str | None = None
+    order_id: int | None = None
+
+
+class OrderAccepted(Event, frozen=True):
+    """An order is in the market. `unit_hold_e4` is the cash held for each share still open."""
+
+    order_id: int
+    client_id: str
+    security_id: str
+    side: Side
+    order_type: OrderType
+    quantity: int
+    price_e4: int | None
+    time_in_force: TimeInForce
+    client_order_id: str | None
+    unit_hold_e4: int
+
+
+class OrderRejected(Event, frozen=True):
+    """An order was refused, and changed nothing."""
+
+    order_id: int
+    client_id: str
+    security_id: str
+    side: Side
+    order_type: OrderType
+    quantity: int
+    price_e4: int | None
+    client_order_id: str | None
+    reason: RejectReason
+    message: str
+
+
+class OrderRepeated(Event, frozen=True):
+    """An order came again with the same `client_order_id` and content: this is the first one.
+
+    `request_id` is the id of the repeated request; `notional_e4` the sum of price × quantity over
+    the fills so far.
+    """
+
+    request_id: int
+    order_id: int
+    client_id: str
+    client_order_id: str
+    security_id: str
+    status: OrderStatus
+    filled_quantity: int
+    remaining_quantity: int
+    notional_e4: int
+
+
+class TradeExecuted(Event, frozen=True):
+    """Two orders traded at the resting order's price.
+
+    The fees are paid to the exchange on top of (buyer) or out of (seller) price × quantity; the
+    remaining quantities are what is open of each order after this trade.
+    """
+
+    execution_seq: int
+    trade_id: int
+    security_id: str
+    price_e4: int
+    quantity: int
+    aggressor_side: Side
+    buy_order_id: int
+    sell_order_id: int
+    buyer_id: str
+    seller_id: str
+    buyer_fee_e4: int
+    seller_fee_e4: int
+    buy_remaining_quantity: int
+    sell_remaining_quantity: int
+
+
+class OrderCancelled(Event, frozen=True):
+    """What was open of an order (`quantity` shares) left the market without trading."""
+
+    order_id: int
+    client_id: str
+    security_id: str
+    quantity: int
+    reason: CancelReason
+    request_id: int | None = None
+
+
+class PriceChanged(Event, frozen=True):
+    """The best bid price, the best ask price or the last trade price of a security changed."""
+
+    security_id: str
+    bid_e4: int | None
+    bid_quantity: int
+    ask_e4: int | None
+    ask_quantity: int
+    last_e4: int | None
+
+
+AnyEvent = (
+    MarketConfigured
+    | SecurityListed
+    | AccountOpened
+    | AccountConfirmed
+    | RequestRejected
+    | OrderAccepted
+    | OrderRejected
+    | OrderRepeated
+    | TradeExecuted
+    | OrderCancelled
+    | PriceChanged
+)
+
+AnyExecution = AccountOpened | TradeExecuted
+"""The events that move assets: the execution requests on `order_execution`."""

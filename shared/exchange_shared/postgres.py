@@ -1,0 +1,91 @@
+"""Postgres: pools that outlive the server, SQL files with named queries, consumer positions."""
+
+import asyncio
+import re
+from importlib.resources import files
+
+import asyncpg
+import msgspec
+import structlog
+
+from exchange_shared.bus import SequenceTracker
+
+log = structlog.get_logger()
+
+CONNECTION_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a lost or refused connection raises. A commit under way may then have happened or not:
+read the stored position and go on from there, never run the same transaction again blindly."""
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+"""A connection, from a pool or not."""
+
+COMMAND_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+
+
+async def open_pool(dsn: str, *, max_size: int = 5) -> asyncpg.Pool:
+    """A pool of connections, as soon as the server accepts them."""
+    while True:
+        try:
+            pool: asyncpg.Pool = await asyncpg.create_pool(
+                dsn, min_size=1, max_size=max_size, command_timeout=COMMAND_SECONDS
+            )
+            return pool
+        except CONNECTION_LOST as error:
+            log.warning("postgres_unavailable", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+def load_queries(package: str, file: str = "queries.sql") -> dict[str, str]:
+    """The queries of a package's SQL file: each follows a line `-- name: the_name`."""
+    text = files(package).joinpath(file).read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)\s*$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+
+
+class StoredPosition(msgspec.Struct, frozen=True):
+    """Where a consumer stands in a queue: the last applied position, and what it saw of whom."""
+
+    position: int | None
+    sources: dict[str, int]
+
+    def tracker(self) -> SequenceTracker:
+        """A tracker that goes on from here."""
+        return SequenceTracker(self.sources)
+
+
+async def load_position(connection: Connection, queue: str) -> StoredPosition:
+    """The consumer's position in a queue; before the first record it is `None`."""
+    row = await connection.fetchrow(
+        "SELECT position, sources FROM consumer_position WHERE queue = $1", queue
+    )
+    if row is None:
+        return StoredPosition(None, {})
+    return StoredPosition(row["position"], msgspec.json.decode(row["sources"]))
+
+
+async def store_position(
+    connection: Connection, queue: str, position: int, tracker: SequenceTracker
+) -> None:
+    """Store the position; call it in the transaction that stores the effect.
+
+    The sources are JSON as text, because their order (longest silent first) is part of it.
+    """
+    await connection.execute(
+        "INSERT INTO consumer_position (queue, position, sources) VALUES ($1, $2, $3)"
+        " ON CONFLICT (queue) DO UPDATE SET position = excluded.position,"
+        " sources = excluded.sources",
+        queue,
+        position,
+        msgspec.json.encode(tracker.last_seen()).decode(),
+    )

@@ -1,0 +1,133 @@
+"""Runs services: opens what they need in order, waits for a signal, closes in reverse."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+import structlog
+import uvloop
+from fastapi import FastAPI
+
+from exchange_shared.bus import Bus, open_bus
+from exchange_shared.http import HttpServer
+from exchange_shared.logs import configure_logs
+from exchange_shared.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+
+class BackgroundTasks:
+    """The tasks of a service that run for as long as it does. One that ends is a failure."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run something in the background."""
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def failed(self) -> None:
+        """Wait until a task ends; raises what ended it.
+
+        Raises:
+            RuntimeError: a task returned, which none of them should.
+        """
+        if not self._tasks:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        task = done.pop()
+        task.result()
+        raise RuntimeError(f"the task {task.get_name()} ended")
+
+    async def __aenter__(self) -> Self:
+        """Start none."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cancel them all, the latest first, and wait until each has ended."""
+        for task in reversed(self._tasks):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that has been wired up and runs."""
+
+    name: str
+    app: FastAPI
+    tasks: BackgroundTasks
+
+
+OpenService = Callable[[Bus], AbstractAsyncContextManager[Service]]
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    service: Service, settings: ServiceSettings, tasks: BackgroundTasks
+) -> AsyncIterator[HttpServer]:
+    """Serve a service's application while the context is open."""
+    server = HttpServer(service.app, settings.host, settings.port, settings.shutdown_seconds)
+    serve = asyncio.create_task(server.serve(), name=f"{service.name}-http")
+    tasks.start(_watch(serve), f"{service.name}-http")
+    log.info("listening", service=service.name, host=settings.host, port=server.port)
+    try:
+        yield server
+    finally:
+        server.stop()
+        await asyncio.wait([serve], timeout=settings.shutdown_seconds)
+
+
+async def _watch(server: asyncio.Task[None]) -> None:
+    """End when a server ends, but do not end it: cancelling this leaves it time to drain."""
+    await asyncio.shield(server)
+
+
+def stop_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def until_stopped(stop: asyncio.Event, *groups: BackgroundTasks) -> None:
+    """Wait for the stop event; raises what a background task fails with before that."""
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+    waits += [asyncio.create_task(group.failed()) for group in groups]
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _run(settings: ServiceSettings, open_service: OpenService) -> None:
+    stop = stop_signal()
+    async with AsyncExitStack() as stack:
+        bus = await open_bus(settings.bus_url)
+        stack.push_async_callback(bus.close)
+        service = await stack.enter_async_context(open_service(bus))
+        http_tasks = await stack.enter_async_context(BackgroundTasks())
+        await stack.enter_async_context(serving(service, settings, http_tasks))
+        await until_stopped(stop, service.tasks, http_tasks)
+        log.info("stopping", service=service.name)
+
+
+def run_service(settings: ServiceSettings, open_service: OpenService) -> None:
+    """Run one service as this process until SIGTERM or SIGINT; a failure exits with code 1."""
+    configure_logs(settings.log_level, settings.log_format)
+    try:
+        uvloop.run(_run(settings, open_service))
+    except Exception as error:
+        log.error("service_failed", exc_info=error)
+        raise SystemExit(1) from error

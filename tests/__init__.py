@@ -1,0 +1,1 @@
+"""Tests of the exchange, by tier; `support` holds what they share."""

