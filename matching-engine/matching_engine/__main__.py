@@ -1,0 +1,14 @@
+"""Runs the matching engine as a process of its own: `python -m matching_engine`."""
+
+from exchange_shared.runner import run_service
+from matching_engine.service import MatchingEngineSettings, open_matching_engine
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = MatchingEngineSettings()
+    run_service(settings, lambda bus: open_matching_engine(settings, bus))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The whole state of the exchange as plain data: what a snapshot holds and a state hash covers."""
+
+import hashlib
+
+import msgspec
+
+from exchange_shared.messages import NewOrder
+
+
+class OrderState(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An order, open or remembered."""
+
+    request: NewOrder
+    remaining_quantity: int
+    unit_hold_e4: int
+    maker_fee_ppm: int
+    notional_e4: int
+    cancelled: bool
+
+
+class AccountState(msgspec.Struct, frozen=True):
+    """An account; `positions` are security, quantity and held quantity."""
+
+    client_id: str
+    api_key_hash: str
+    cash_e4: int
+    cash_held_e4: int
+    positions: list[tuple[str, int, int]]
+    finished_orders: list[OrderState]
+
+
+class SecurityState(msgspec.Struct, frozen=True):
+    """A security and its book: the open orders of each side in order of priority."""
+
+    security_id: str
+    tick_e4: int
+    reference_price_e4: int
+    granted_quantity: int
+    last_e4: int | None
+    bids: list[OrderState]
+    asks: list[OrderState]
+
+
+class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the next command's outcome depends on.
+
+    Accounts and securities stand in the order in which they came, so two exchanges that took the
+    same commands have equal states, however each of them got there.
+    """
+
+    seq: int
+    execution_seq: int
+    trade_id: int
+    initial_balance_e4: int
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    fees_e4: int
+    issued_e4: int
+    accounts: list[AccountState]
+    securities: list[SecurityState]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(ExchangeState)
+
+
+def encode_state(state: ExchangeState) -> bytes:
+    """The state as bytes; equal states give equal bytes."""
+    return _encoder.encode(state)
+
+
+def decode_state(body: bytes) -> ExchangeState:
+    """The state that `encode_state` gave these bytes for.
+
+    Raises:
+        msgspec.DecodeError: the bytes are no such state.
+    """
+    return _decoder.decode(body)
+
+
+def hash_state(body: bytes) -> str:
+    """SHA-256 over an encoded state, in hex."""
+    return hashlib.sha256(body).hexdigest()

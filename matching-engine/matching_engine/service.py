@@ -1,0 +1,185 @@
+"""The engine as a service: reads `order_entry`, applies, publishes, and takes snapshots.
+
+Recovery is the normal start: load the newest snapshot, replay the log after it, publish again what
+that causes (readers drop what they have seen), and go on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import structlog
+from pydantic import Field
+
+from exchange_shared.bus import (
+    DATA_FEED,
+    ORDER_ENTRY,
+    ORDER_EXECUTION,
+    Bus,
+    Delivery,
+    Publisher,
+    QueueReader,
+    SequenceTracker,
+)
+from exchange_shared.http import Health, create_app
+from exchange_shared.messages import (
+    AccountOpened,
+    AnyCommand,
+    AnyEvent,
+    TradeExecuted,
+    command_decoder,
+)
+from exchange_shared.metrics import Metrics
+from exchange_shared.runner import BackgroundTasks, Service
+from exchange_shared.settings import ServiceSettings
+from matching_engine.core import Exchange
+from matching_engine.snapshot import Snapshot, SnapshotStore
+
+SOURCE = "matching-engine"
+DESCRIPTION = "Keeps one order book per security and matches orders by price and time."
+
+log = structlog.get_logger()
+
+
+class MatchingEngineSettings(ServiceSettings):
+    """What the engine needs to know beside what every service does."""
+
+    port: int = Field(default=2401, ge=0, le=65_535)
+    snapshot_dir: Path = Path("snapshots")
+    snapshot_every: int = Field(default=100_000, ge=1)
+    """Commands between two snapshots; a restart replays at most about as many."""
+
+    max_pending_events: int = Field(default=100_000, ge=1)
+    """Events that may wait for the broker; beyond them no command is applied."""
+
+
+class MatchingEngine:
+    """Drives the exchange's state machine from the log."""
+
+    def __init__(self, settings: MatchingEngineSettings, bus: Bus, metrics: Metrics) -> None:
+        self._bus = bus
+        self._snapshot_every = settings.snapshot_every
+        self._store = SnapshotStore(settings.snapshot_dir)
+        snapshot = self._store.load_newest()
+        self._position = snapshot.position if snapshot else None
+        self._tracker = SequenceTracker(snapshot.sources if snapshot else None)
+        self.exchange = Exchange(snapshot.state if snapshot else None)
+        self._replay_until: int | None = None
+        self._log_end_known = False
+        self._since_snapshot = 0
+        self._snapshot_task: asyncio.Task[None] | None = None
+        self.feed = Publisher(
+            bus,
+            DATA_FEED,
+            SOURCE,
+            next_seq=self.exchange.seq + 1,
+            max_pending=settings.max_pending_events,
+        )
+        self.executions = Publisher(
+            bus,
+            ORDER_EXECUTION,
+            SOURCE,
+            next_seq=self.exchange.execution_seq + 1,
+            max_pending=settings.max_pending_events,
+        )
+        self._reader = QueueReader(
+            bus,
+            ORDER_ENTRY,
+            command_decoder(),
+            self._tracker,
+            reader=SOURCE,
+            metrics=metrics,
+            max_messages=1,
+        )
+        self._commands = metrics.counter("commands", "Commands applied since the start")
+        self._events = metrics.counter("events", "Events published since the start")
+        self._open_orders = metrics.gauge("open_orders", "Orders in the books")
+        log.info("state_loaded", position=self._position, seq=self.exchange.seq)
+
+    async def run(self) -> None:
+        """Apply commands for ever."""
+        self._replay_until = await self._bus.last_position(ORDER_ENTRY)
+        self._log_end_known = True
+        async for deliveries in self._reader.read(self._position):
+            for delivery in deliveries:
+                await self._apply(delivery)
+            self._open_orders.set(self.exchange.open_orders)
+            if self._since_snapshot >= self._snapshot_every and self._snapshot_task is None:
+                self._begin_snapshot()
+
+    async def _apply(self, delivery: Delivery[AnyCommand]) -> None:
+        """Apply one message; position, tracker and state then stand at one point of the log."""
+        events: list[AnyEvent] = []
+        for command in delivery.records:
+            events += self.exchange.apply(command)
+        self._position = delivery.position
+        self._since_snapshot += len(delivery.records)
+        self._commands.inc(len(delivery.records))
+        await self._publish(events)
+
+    async def _publish(self, events: list[AnyEvent]) -> None:
+        """Hand over the events of one message; returns after giving the publishers their turn."""
+        executions = [event for event in events if isinstance(event, AccountOpened | TradeExecuted)]
+        await self.feed.put_when_room(events)
+        await self.executions.put_when_room(executions)
+        self._events.inc(len(events))
+        log.debug("applied", position=self._position, seq=self.exchange.seq)
+        await asyncio.sleep(0)
+
+    def _begin_snapshot(self) -> None:
+        """Take down the present state, and write it in the background."""
+        assert self._position is not None, "there is nothing to write before the first command"
+        snapshot = Snapshot(self._position, self._tracker.last_seen(), self.exchange.state())
+        self._since_snapshot = 0
+        self._snapshot_task = asyncio.create_task(self._save(snapshot))
+
+    async def _save(self, snapshot: Snapshot) -> None:
+        """Write a snapshot once everything it has caused is durable."""
+        try:
+            await self.feed.wait_confirmed(snapshot.state.seq)
+            await self.executions.wait_confirmed(snapshot.state.execution_seq)
+            path = await asyncio.to_thread(self._store.save, snapshot)
+            log.info("snapshot_saved", path=str(path), seq=snapshot.state.seq)
+        except OSError as error:
+            log.error("snapshot_failed", error=str(error))
+        finally:
+            self._snapshot_task = None
+
+    async def close(self, seconds: float) -> None:
+        """Write a last snapshot, if that is possible within the time."""
+        if self._snapshot_task is None and self._since_snapshot:
+            self._begin_snapshot()
+        if self._snapshot_task is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._snapshot_task, seconds)
+
+    def replay_problem(self) -> str | None:
+        """`None` once everything that was in the log at the start is applied."""
+        if not self._log_end_known:
+            return "the end of order_entry is not known yet"
+        end = self._replay_until
+        if end is None or (self._position is not None and self._position >= end):
+            return None
+        return f"replaying order_entry: at {self._position} of {self._replay_until}"
+
+
+@contextlib.asynccontextmanager
+async def open_matching_engine(
+    settings: MatchingEngineSettings, bus: Bus
+) -> AsyncIterator[Service]:
+    """Start the engine on a bus; it stops, with a last snapshot, when the context closes."""
+    metrics = Metrics()
+    health = Health()
+    engine = MatchingEngine(settings, bus, metrics)
+    health.depends_on("bus", bus.unavailable_reason)
+    health.depends_on("replay", engine.replay_problem)
+    async with BackgroundTasks() as publishing:
+        publishing.start(engine.feed.run(), "publish-events")
+        publishing.start(engine.executions.run(), "publish-executions")
+        async with BackgroundTasks() as tasks:
+            tasks.start(engine.run(), "apply-commands")
+            tasks.start(publishing.failed(), "publishing")
+            app = create_app("Matching engine", DESCRIPTION, health, metrics)
+            yield Service("matching-engine", app, tasks)
+        await engine.close(settings.shutdown_seconds)

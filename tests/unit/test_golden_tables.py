@@ -1,0 +1,20 @@
+"""The matching engine's rules, as tables of commands and the events that they cause."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.tables import run_table
+
+TABLES = sorted((Path(__file__).parent.parent / "golden").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=[path.stem for path in TABLES])
+def test_commands_cause_exactly_these_events(path: Path) -> None:
+    expected = path.read_text(encoding="utf-8")
+    assert run_table(expected) == expected
+
+
+def test_a_table_with_a_wrong_event_is_noticed() -> None:
+    table = "configure balance 1.00 maker 0 taker 0\n    configured: balance 2.00\n"
+    assert run_table(table) != table
