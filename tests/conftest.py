@@ -53,6 +53,12 @@ def rabbitmq_server() -> Iterator[RabbitMQServer]:
         yield server
 
 
+async def _start_again(server: PostgresServer | RabbitMQServer) -> None:
+    """Start a server that a failed test left killed, so that no other test fails with it."""
+    if server.pid is None:
+        await asyncio.to_thread(server.start)
+
+
 @pytest.fixture(scope="session")
 def _database_templates(postgres_server: PostgresServer) -> dict[str, str]:
     """Databases to copy from, by the name of the copy."""
@@ -75,6 +81,7 @@ async def databases(
     postgres_server: PostgresServer, _database_templates: dict[str, str]
 ) -> Databases:
     """Fresh databases `clearing_data` and `market_data` with their tables."""
+    await _start_again(postgres_server)
     urls = {
         name: await postgres_server.create_database(name, template)
         for name, template in _database_templates.items()
@@ -85,6 +92,7 @@ async def databases(
 @pytest.fixture
 async def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> AsyncIterator[str]:
     """A virtual host of our RabbitMQ with the exchange's queues, all of them empty."""
+    await _start_again(rabbitmq_server)
     virtual_host = f"test-{next(_virtual_hosts)}"
     url = await asyncio.to_thread(rabbitmq_server.create_virtual_host, virtual_host)
     await declare_topology(url)

@@ -1,0 +1,1 @@
+"""Settles every execution, delivery versus payment, in a double-entry ledger."""

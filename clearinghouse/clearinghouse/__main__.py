@@ -1,0 +1,14 @@
+"""`python -m clearinghouse`: run the clearinghouse until SIGTERM."""
+
+from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
+from exchange_shared.runner import run_service
+
+
+def main() -> None:
+    """Run with the settings of the environment."""
+    settings = ClearinghouseSettings()
+    run_service(settings, lambda bus: open_clearinghouse(settings, bus))
+
+
+if __name__ == "__main__":
+    main()

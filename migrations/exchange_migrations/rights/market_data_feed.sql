@@ -1,0 +1,4 @@
+-- Everything in market_data is the feed's own, except the journal of the migrations.
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO market_data_feed;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO market_data_feed;
+REVOKE ALL ON schema_migrations FROM market_data_feed;

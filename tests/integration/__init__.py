@@ -1,0 +1,1 @@
+"""Tests of one service with the real servers it talks to."""

@@ -1,0 +1,347 @@
+"""The migration job: what it makes, what it refuses, and what the roles it makes may do."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import aio_pika
+import aiormq
+import asyncpg
+import pytest
+
+from exchange_migrations import MigrationError, create_databases, migrate
+from exchange_migrations.__main__ import prepare
+from exchange_migrations.databases import create_roles
+from exchange_migrations.runner import Migration, apply_migrations, number_migrations
+from exchange_migrations.settings import MigrationSettings
+from tests.support.processes import free_port
+from tests.support.servers import PostgresServer, RabbitMQServer
+
+FIRST = Migration(1, "first", "CREATE TABLE one (id integer)")
+SECOND = Migration(2, "second", "CREATE TABLE two (id integer)")
+PASSWORDS = {
+    "clearinghouse": "it's \\ secret",
+    "market_data_feed": "secret",
+    "order_entry_gateway": "secret",
+}
+
+
+@pytest.fixture
+async def dsn(postgres_server: PostgresServer) -> str:
+    """An empty database."""
+    return await postgres_server.create_database("migrated")
+
+
+@pytest.fixture(scope="module")
+def fresh_server() -> Iterator[PostgresServer]:
+    """A server for the tests that make databases and roles on it."""
+    with PostgresServer(fsync=False) as server:
+        yield server
+
+
+async def fetch(dsn: str, query: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def tables(dsn: str) -> list[str]:
+    query = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    return [str(name) for (name,) in await fetch(dsn, query)]
+
+
+async def journal(dsn: str) -> list[tuple[object, ...]]:
+    return await fetch(dsn, "SELECT version, name, sha256 FROM schema_migrations ORDER BY version")
+
+
+def recorded(*migrations: Migration) -> list[tuple[object, ...]]:
+    return [(item.version, item.name, item.sha256) for item in migrations]
+
+
+async def test_a_fresh_database_gets_every_file_in_order(dsn: str) -> None:
+    await apply_migrations(dsn, [FIRST, SECOND])
+    assert await tables(dsn) == ["one", "schema_migrations", "two"]
+    assert await journal(dsn) == recorded(FIRST, SECOND)
+
+
+async def test_only_what_is_new_is_applied(dsn: str) -> None:
+    await apply_migrations(dsn, [FIRST])
+    await apply_migrations(dsn, [FIRST])
+    await apply_migrations(dsn, [FIRST, SECOND])
+    assert await journal(dsn) == recorded(FIRST, SECOND)
+
+
+async def test_several_at_once_apply_each_file_once(dsn: str) -> None:
+    await asyncio.gather(*(apply_migrations(dsn, [FIRST, SECOND]) for _ in range(5)))
+    assert await journal(dsn) == recorded(FIRST, SECOND)
+
+
+async def test_a_file_changed_after_it_was_applied_is_refused(dsn: str) -> None:
+    await apply_migrations(dsn, [FIRST])
+    changed = Migration(1, "first", FIRST.sql + ";")
+    with pytest.raises(MigrationError, match="0001_first was changed after it was applied"):
+        await apply_migrations(dsn, [changed, SECOND])
+    assert await tables(dsn) == ["one", "schema_migrations"]
+
+
+@pytest.mark.parametrize("left", [[], [FIRST], [FIRST, Migration(2, "other", SECOND.sql)]])
+async def test_a_missing_applied_file_is_refused(dsn: str, left: list[Migration]) -> None:
+    await apply_migrations(dsn, [FIRST, SECOND])
+    with pytest.raises(MigrationError, match=r"000\d_\w+ is applied .* its file is missing"):
+        await apply_migrations(dsn, left)
+    assert await journal(dsn) == recorded(FIRST, SECOND)
+
+
+async def test_a_file_that_fails_leaves_nothing_of_itself(dsn: str) -> None:
+    broken = Migration(2, "broken", "CREATE TABLE two (id integer); INSERT INTO nowhere VALUES (1)")
+    with pytest.raises(MigrationError, match='0002_broken failed: relation "nowhere"'):
+        await apply_migrations(dsn, [FIRST, broken])
+    assert await tables(dsn) == ["one", "schema_migrations"]
+    assert await journal(dsn) == recorded(FIRST)
+    await apply_migrations(dsn, [FIRST, SECOND])
+    assert await journal(dsn) == recorded(FIRST, SECOND)
+
+
+def test_files_are_numbered_without_a_gap() -> None:
+    assert number_migrations({"0002_second.sql": SECOND.sql, "0001_first.sql": FIRST.sql}) == [
+        FIRST,
+        SECOND,
+    ]
+    with pytest.raises(MigrationError, match=r"0003_third\.sql: expected number 0002"):
+        number_migrations({"0001_first.sql": "", "0003_third.sql": ""})
+    with pytest.raises(MigrationError, match=r"0001_b\.sql: expected number 0002"):
+        number_migrations({"0001_a.sql": "", "0001_b.sql": ""})
+    with pytest.raises(MigrationError, match=r"ledger\.sql: expected a name like"):
+        number_migrations({"ledger.sql": ""})
+
+
+async def test_an_unknown_database_is_refused(dsn: str) -> None:
+    with pytest.raises(MigrationError, match="'nothing' is none of the databases"):
+        await migrate(dsn, "nothing")
+
+
+async def test_postgres_is_waited_for_within_a_limit() -> None:
+    with pytest.raises(MigrationError, match="Postgres does not answer"):
+        await create_databases(f"postgresql://a@127.0.0.1:{free_port()}/a", wait_seconds=0)
+
+
+async def test_two_jobs_at_once_prepare_everything_and_a_third_changes_nothing(
+    fresh_server: PostgresServer,
+) -> None:
+    settings = MigrationSettings.model_validate(
+        {
+            "postgres_admin_dsn": fresh_server.dsn(),
+            **{f"{role}_db_password": password for role, password in PASSWORDS.items()},
+        }
+    )
+    await asyncio.gather(prepare(settings), prepare(settings))
+    for database in ("clearing_data", "market_data"):
+        before = await journal(fresh_server.dsn(database))
+        assert before
+        await prepare(settings)
+        assert await journal(fresh_server.dsn(database)) == before
+
+
+CLEARING_RIGHTS = [
+    ("SELECT * FROM account, transfer, trade_settlement, consumer_position, outbox", True),
+    ("INSERT INTO account (owner, asset) VALUES ('ada', 'cash')", True),
+    ("UPDATE account SET balance = balance", True),
+    ("INSERT INTO consumer_position VALUES ('q', 1, '{}')", True),
+    ("UPDATE consumer_position SET position = 2", True),
+    ("INSERT INTO outbox VALUES (1, 1, '')", True),
+    ("DELETE FROM outbox", True),
+    ("INSERT INTO transfer SELECT 1, 1, 1, 1, 1 WHERE false", True),
+    ("INSERT INTO account (owner, asset, balance) VALUES ('bob', 'cash', 7)", False),
+    ("UPDATE account SET owner = 'bob'", False),
+    ("DELETE FROM account", False),
+    ("UPDATE transfer SET amount = 1", False),
+    ("DELETE FROM transfer", False),
+    ("TRUNCATE transfer", False),
+    ("ALTER TABLE transfer DISABLE TRIGGER ALL", False),
+    ("UPDATE trade_settlement SET trade_id = 1", False),
+    ("DELETE FROM trade_settlement", False),
+    ("DELETE FROM consumer_position", False),
+    ("SELECT * FROM schema_migrations", False),
+    ("CREATE TABLE mine (id integer)", False),
+]
+FEED_RIGHTS = [
+    ("SELECT * FROM client, orders, trade", True),
+    ("INSERT INTO consumer_position VALUES ('q', 1, '{}')", True),
+    ("UPDATE consumer_position SET position = 2", True),
+    ("DELETE FROM orders", True),
+    ("SELECT * FROM schema_migrations", False),
+    ("DROP TABLE orders", False),
+    ("CREATE TABLE mine (id integer)", False),
+]
+GATEWAY_RIGHTS = [
+    ("SELECT * FROM client", True),
+    ("SELECT * FROM consumer_position", True),
+    ("SELECT max(order_id) FROM orders", True),
+    ("SELECT * FROM orders", False),
+    ("SELECT * FROM trade", False),
+    ("SELECT * FROM balance", False),
+    ("INSERT INTO client VALUES ('eve', '', 0, 0)", False),
+    ("UPDATE client SET api_key_hash = ''", False),
+    ("CREATE TABLE mine (id integer)", False),
+]
+
+
+@pytest.mark.parametrize(
+    ("role", "database", "rights"),
+    [
+        ("clearinghouse", "clearing_data", CLEARING_RIGHTS),
+        ("market_data_feed", "market_data", FEED_RIGHTS),
+        ("order_entry_gateway", "market_data", GATEWAY_RIGHTS),
+    ],
+)
+async def test_a_role_may_do_exactly_what_its_service_needs(
+    fresh_server: PostgresServer, role: str, database: str, rights: list[tuple[str, bool]]
+) -> None:
+    await _prepare_postgres(fresh_server)
+    dsn = fresh_server.dsn(database).replace("postgres@", f"{role}@")
+    connection = await asyncpg.connect(dsn)
+    try:
+        allowed = []
+        for statement, _ in rights:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await connection.execute(statement)
+                allowed.append((statement, True))
+            except asyncpg.InsufficientPrivilegeError:
+                allowed.append((statement, False))
+            finally:
+                await transaction.rollback()
+    finally:
+        await connection.close()
+    assert allowed == rights
+
+
+@pytest.mark.parametrize(
+    ("role", "database"),
+    [
+        ("clearinghouse", "market_data"),
+        ("market_data_feed", "clearing_data"),
+        ("order_entry_gateway", "clearing_data"),
+        ("somebody", "clearing_data"),
+        ("somebody", "market_data"),
+    ],
+)
+async def test_a_role_cannot_connect_to_a_database_that_is_not_its_own(
+    fresh_server: PostgresServer, role: str, database: str
+) -> None:
+    await _prepare_postgres(fresh_server)
+    if not await fetch(fresh_server.dsn(), "SELECT 1 FROM pg_roles WHERE rolname = 'somebody'"):
+        await fetch(fresh_server.dsn(), "CREATE ROLE somebody LOGIN")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
+        await asyncpg.connect(fresh_server.dsn(database).replace("postgres@", f"{role}@"))
+
+
+async def test_roles_get_their_passwords_and_nothing_that_only_administrators_have(
+    fresh_server: PostgresServer,
+) -> None:
+    await _prepare_postgres(fresh_server)
+    query = (
+        "SELECT rolname::text, rolpassword LIKE 'SCRAM-SHA-256$%', rolcanlogin,"
+        " rolsuper OR rolcreatedb OR rolcreaterole OR rolbypassrls OR rolreplication"
+        " FROM pg_authid WHERE rolname !~ '^pg_' AND rolname NOT IN ('postgres', 'somebody')"
+        " ORDER BY 1"
+    )
+    assert await fetch(fresh_server.dsn(), query) == [
+        (role, True, True, False) for role in sorted(PASSWORDS)
+    ]
+
+
+async def _prepare_postgres(server: PostgresServer) -> None:
+    await create_databases(server.dsn())
+    for database in ("clearing_data", "market_data"):
+        await migrate(server.dsn(database), database)
+    await create_roles(server.dsn(), PASSWORDS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("admin_dsn", "status", "said"),
+    [
+        ("", 2, "postgres_admin_dsn"),
+        (f"postgresql://eve:hidden@127.0.0.1:{free_port()}/a", 1, "Postgres does not answer"),
+        ("postgresql://postgres:hidden@127.0.0.1:{port}/missing", 1, "Postgres refuses"),
+        ("postgresql://postgres:hidden@127.0.0.1:{port}/postgres", 0, "prepared"),
+    ],
+)
+async def test_the_program_says_what_is_wrong_and_never_a_password(
+    fresh_server: PostgresServer, admin_dsn: str, status: int, said: str
+) -> None:
+    environment = {
+        **os.environ,
+        "EXCHANGE_WAIT_SECONDS": "0",
+        "EXCHANGE_CLEARINGHOUSE_DB_PASSWORD": "hidden",
+        "EXCHANGE_POSTGRES_ADMIN_DSN": admin_dsn.format(port=fresh_server.port),
+    }
+    if not admin_dsn:
+        del environment["EXCHANGE_POSTGRES_ADMIN_DSN"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "exchange_migrations",
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, stderr = await process.communicate()
+    assert process.returncode == status
+    assert said in stderr.decode()
+    assert "hidden" not in stderr.decode()
+    assert "Traceback" not in stderr.decode()
+
+
+async def test_the_broker_gets_its_queues_and_users_who_may_only_do_their_work(
+    rabbitmq_server: RabbitMQServer, fresh_server: PostgresServer
+) -> None:
+    virtual_host = "prepared"
+    admin_url = await asyncio.to_thread(rabbitmq_server.create_virtual_host, virtual_host)
+    settings = MigrationSettings.model_validate(
+        {
+            "postgres_admin_dsn": fresh_server.dsn(),
+            "broker_admin_url": admin_url,
+            "broker_management_url": rabbitmq_server.management_url,
+            "clearinghouse_broker_password": "p/@:w",
+            "matching_engine_broker_password": "secret",
+        }
+    )
+    await prepare(settings)
+    await prepare(settings)
+    url = rabbitmq_server.url(virtual_host, "clearinghouse:p%2F%40%3Aw")
+    async with await aio_pika.connect(url) as connection:
+        assert await _allowed_to_read(connection, "order_execution")
+        assert not await _allowed_to_read(connection, "order_entry")
+        assert not await _allowed_to_read(connection, "data_feed")
+        async with connection.channel(on_return_raises=True) as channel:
+            broker_exchange = await channel.get_exchange("stock_exchange", ensure=False)
+            await broker_exchange.publish(aio_pika.Message(b"x"), "data_feed", timeout=10)
+        with pytest.raises(aiormq.exceptions.ChannelAccessRefused):
+            async with connection.channel() as channel:
+                await channel.declare_queue("mine")
+        with pytest.raises(aiormq.exceptions.ChannelAccessRefused):
+            async with connection.channel() as channel:
+                await channel.default_exchange.publish(aio_pika.Message(b"x"), "data_feed")
+    await asyncio.to_thread(rabbitmq_server.delete_virtual_host, virtual_host)
+
+
+async def _ignore(_: aio_pika.abc.AbstractIncomingMessage) -> None:
+    pass
+
+
+async def _allowed_to_read(connection: aio_pika.abc.AbstractConnection, name: str) -> bool:
+    try:
+        async with connection.channel() as channel:
+            await channel.set_qos(10)
+            queue = await channel.get_queue(name, ensure=False)
+            await queue.consume(_ignore, arguments={"x-stream-offset": "first"})
+    except aiormq.exceptions.ChannelAccessRefused:
+        return False
+    return True
