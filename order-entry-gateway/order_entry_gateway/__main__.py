@@ -1,0 +1,14 @@
+"""`python -m order_entry_gateway`: one gateway as this process."""
+
+from exchange_shared.runner import run_service
+from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = GatewaySettings()
+    run_service(settings, lambda bus: open_order_entry_gateway(settings, bus))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What requests are answered with, and how that is written as JSON."""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from exchange_shared.http import ApiError
+from exchange_shared.messages import OrderStatus, OrderType, Side
+
+Amount = float | Decimal
+
+_HTTP_STATUS = {
+    "unknown_client": 404,
+    "unknown_order": 404,
+    "unknown_security": 404,
+    "api_key_in_use": 409,
+    "client_id_taken": 409,
+    "client_order_id_reused": 409,
+}
+_FIELDS = {
+    "api_key_in_use": "api_key",
+    "client_id_taken": "client_id",
+    "client_order_id_reused": "client_order_id",
+    "price_off_tick": "price",
+    "unknown_order": "order_id",
+    "unknown_security": "security_id",
+}
+
+
+class Fill(msgspec.Struct, gc=False):
+    """A trade of the order."""
+
+    trade_id: int
+    price: Amount
+    quantity: int
+
+
+class OrderAnswer(msgspec.Struct, omit_defaults=True):
+    """What the engine did with a new order.
+
+    `reason` tells why the rest of an order was cancelled. `repeated` marks the answer to an order
+    that came before under the same `client_order_id`: it shows that first order as it is now, and
+    has no `fills`, because the repetition made no trade.
+    """
+
+    order_id: int
+    client_order_id: str | None
+    security_id: str
+    side: Side
+    type: OrderType
+    quantity: int
+    price: Amount | None
+    status: OrderStatus
+    filled_quantity: int
+    remaining_quantity: int
+    average_price: Amount | None
+    fills: list[Fill]
+    seq: int
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+    repeated: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class CancelAnswer(msgspec.Struct):
+    """An own order was cancelled; `cancelled_quantity` shares of it were still open."""
+
+    order_id: int
+    security_id: str
+    status: Literal["cancelled"]
+    cancelled_quantity: int
+    seq: int
+
+
+class AccountAnswer(msgspec.Struct):
+    """An account that was opened, or was there already (`opened` is false)."""
+
+    client_id: str
+    balance: Amount
+    holdings: dict[str, int]
+    seq: int
+    opened: bool
+
+
+class DoneAnswer(msgspec.Struct):
+    """A command without a result was applied."""
+
+    seq: int
+
+
+class PendingAnswer(msgspec.Struct):
+    """The command is in the log, but the engine has not answered in time."""
+
+    order_id: int | msgspec.UnsetType
+    status: Literal["pending"]
+
+
+class EngineRefusal(ApiError):
+    """The engine refused a command. The error shape, with the order's id and the event's `seq`."""
+
+    def __init__(self, reason: str, message: str, seq: int, order_id: int | None) -> None:
+        super().__init__(_HTTP_STATUS.get(reason, 422), reason, message, _FIELDS.get(reason))
+        self.seq = seq
+        self.order_id = order_id
+
+    def body(self) -> dict[str, Any]:
+        """`{"error": {…}, "order_id", "seq"}`; without the id when no order was meant."""
+        ids = {} if self.order_id is None else {"order_id": self.order_id}
+        return {**super().body(), **ids, "seq": self.seq}
+
+
+class OutcomeUnknown(ApiError):
+    """Nobody can say yet whether the command is in the log; `details` help to ask again."""
+
+    def __init__(self, message: str, details: dict[str, Any]) -> None:
+        super().__init__(503, "outcome_unknown", message, retry_after_seconds=1)
+        self.details = details
+
+    def body(self) -> dict[str, Any]:
+        """`{"error": {…}, …}`."""
+        return {**super().body(), **self.details}
+
+
+Answer = OrderAnswer | CancelAnswer | AccountAnswer | DoneAnswer | PendingAnswer | ApiError
+
+
+def _body(value: Any) -> Any:
+    if isinstance(value, ApiError):
+        return value.body()
+    raise TypeError(f"{type(value)} is no part of an answer")
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_body)
+
+
+def encode_answer(content: Any) -> bytes:
+    """Exact JSON of anything made of answers."""
+    return _encoder.encode(content)

@@ -1,0 +1,22 @@
+"""What the gateway still waits for before it takes requests."""
+
+from exchange_shared.http import ApiError
+
+
+class Readiness:
+    """Each attribute says what is missing, or is `None`."""
+
+    def __init__(self) -> None:
+        self.api_keys: str | None = "the clients' keys have not been read yet"
+        self.matching_engine: str | None = "the matching engine has not confirmed the market yet"
+        self.stopping: str | None = None
+
+    def check(self) -> None:
+        """Raises `ApiError` 503 `not_ready` when something is missing."""
+        problem = self.problem()
+        if problem is not None:
+            raise ApiError(503, "not_ready", problem, retry_after_seconds=1)
+
+    def problem(self) -> str | None:
+        """The first thing that is missing."""
+        return self.stopping or self.api_keys or self.matching_engine

@@ -1,0 +1,124 @@
+"""The wiring of the gateway, from top to bottom."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+
+import structlog
+
+from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, Publisher
+from exchange_shared.http import ApiError, Health
+from exchange_shared.market import load_market
+from exchange_shared.runner import BackgroundTasks, Service
+from exchange_shared.units import now_us
+from order_entry_gateway.answer_collector import AnswerCollector
+from order_entry_gateway.answers import Answer
+from order_entry_gateway.app import Doors, build_app
+from order_entry_gateway.auth import KeyTable
+from order_entry_gateway.execution_reports import ReportCollector
+from order_entry_gateway.gateway_metrics import GatewayMetrics
+from order_entry_gateway.order_entry import OrderEntry
+from order_entry_gateway.order_ids import OrderIds
+from order_entry_gateway.order_reports import OrderReports
+from order_entry_gateway.pending import Pending
+from order_entry_gateway.rate_limits import RateLimits
+from order_entry_gateway.readiness import Readiness
+from order_entry_gateway.sessions import Sessions
+from order_entry_gateway.settings import GatewaySettings
+from order_entry_gateway.tail import Tail
+
+__all__ = ["GatewaySettings", "open_order_entry_gateway"]
+
+log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> AsyncIterator[Service]:
+    """Run a gateway while the context is open; at its end what was taken in is published.
+
+    Raises:
+        MarketFileError: the market's configuration cannot be used.
+    """
+    market = load_market(settings.market_file)
+    metrics = GatewayMetrics()
+    readiness = Readiness()
+    keys = KeyTable(readiness)
+    ids = OrderIds(settings.node, now_us)
+    pending: Pending[Answer] = Pending(settings.max_waiting_requests)
+    sessions = Sessions(settings)
+    limits = RateLimits()
+
+    source = f"order-entry-gateway-{settings.node}-{secrets.token_hex(8)}"
+    report_publisher = Publisher(
+        bus, DATA_FEED, source, max_pending=settings.max_unpublished_records
+    )
+    denials_limit = limits.per_second("denials", settings.orders_per_second)
+    reports = OrderReports(report_publisher, denials_limit, metrics)
+    entry = Publisher(
+        bus,
+        ORDER_ENTRY,
+        source,
+        max_pending=settings.max_unpublished_records,
+        on_confirmed=reports.confirmed,
+    )
+    order_entry = OrderEntry(
+        bus=bus,
+        entry=entry,
+        reports=reports,
+        ids=ids,
+        pending=pending,
+        readiness=readiness,
+        orders_limit=limits.per_second("orders", settings.orders_per_second),
+        answer_seconds=settings.answer_seconds,
+        metrics=metrics,
+    )
+    tail = Tail(
+        keys=keys,
+        ids=ids,
+        readiness=readiness,
+        answers=AnswerCollector(pending, order_entry.complete),
+        reports=ReportCollector(sessions.by_client, settings.max_remembered_orders),
+        send_reports=sessions.send_reports,
+    )
+
+    def market_confirmed(answers: list[Answer]) -> None:
+        readiness.matching_engine = None
+        for answer in answers:
+            if isinstance(answer, ApiError):
+                log.warning("market_terms_refused", reason=answer.code, message=answer.message)
+        log.info("ready", securities=len(market.securities))
+
+    health = Health()
+    health.depends_on("message_bus", bus.unavailable_reason)
+    health.depends_on("api_keys", lambda: readiness.api_keys)
+    health.depends_on("matching_engine", lambda: readiness.matching_engine or readiness.stopping)
+    metrics.watch("waiting_requests", "Requests without an answer yet", lambda: len(pending))
+    metrics.watch("unconfirmed_commands", "Commands that are not durable", lambda: entry.pending)
+    metrics.watch(
+        "unpublished_reports", "Reports that are not durable", lambda: report_publisher.pending
+    )
+    metrics.watch("sessions", "Open WebSocket sessions", lambda: sessions.open)
+    doors = Doors(
+        settings=settings,
+        keys=keys,
+        order_entry=order_entry,
+        sessions=sessions,
+        frames_limit=limits.per_second("frames", settings.frames_per_second),
+        new_clients_limit=limits.per_second("new clients", settings.new_clients_per_second),
+    )
+
+    dsn = settings.market_dsn.get_secret_value() if settings.market_dsn else None
+    async with BackgroundTasks() as tasks:
+        tasks.start(entry.run(), "order-entry-publisher")
+        tasks.start(report_publisher.run(), "order-report-publisher")
+        tasks.start(
+            tail.run(bus, dsn, metrics, lambda: order_entry.configure(market, market_confirmed)),
+            "order-entry-tail",
+        )
+        yield Service("order-entry-gateway", build_app(doors, health, metrics), tasks)
+        readiness.stopping = "the gateway is stopping"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.shutdown_seconds):
+                await entry.wait_confirmed(entry.last_seq)
+                await report_publisher.wait_confirmed(report_publisher.last_seq)

@@ -1,0 +1,60 @@
+"""The gateway's settings."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from exchange_shared.settings import OperatorSettings, market_path
+
+
+class GatewaySettings(OperatorSettings):
+    """Read from environment variables that begin with `EXCHANGE_`. A limit of 0 turns it off."""
+
+    port: int = Field(default=2400, ge=0, le=65_535)
+    """The port to listen on; 0 takes a free one."""
+
+    market_file: Path = Field(default_factory=market_path)
+    """The market's configuration, which the gateway hands to the matching engine at its start."""
+
+    market_dsn: SecretStr | None = None
+    """The database `market_data`, as a role that may read; without it the keys are learnt from the
+    beginning of `data_feed`."""
+
+    node: int = Field(default=0, ge=0, le=15)
+    """Which of up to 16 gateways this is; no two that run may have the same number."""
+
+    answer_seconds: float = Field(default=2.0, gt=0)
+    """How long a request waits for the matching engine before it is answered as pending."""
+
+    max_waiting_requests: int = Field(default=100_000, ge=1)
+    """Requests that may wait for the matching engine; beyond it new ones are refused."""
+
+    max_unpublished_records: int = Field(default=100_000, ge=1)
+    """Commands, and as many reports, that may wait for the message bus."""
+
+    orders_per_second: int = Field(default=20_000, ge=0)
+    """Orders and cancels of one client."""
+
+    frames_per_second: int = Field(default=20_000, ge=0)
+    """Messages from one WebSocket session."""
+
+    new_clients_per_second: int = Field(default=20, ge=0)
+    """Accounts asked for from one IP address."""
+
+    max_sessions: int = Field(default=1_000, ge=1)
+    """WebSocket sessions at a time."""
+
+    max_sessions_per_client: int = Field(default=20, ge=1)
+    """WebSocket sessions of one client at a time."""
+
+    login_seconds: float = Field(default=5.0, gt=0)
+    """How long a WebSocket session may take to log in."""
+
+    session_queue_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
+    """What may wait to be sent to a session; beyond it the session is closed as `slow_consumer`."""
+
+    slow_consumer_seconds: float = Field(default=5.0, gt=0)
+    """How long such a session may take to read why it is closed."""
+
+    max_remembered_orders: int = Field(default=1_000_000, ge=1)
+    """Open orders of which the `client_order_id` is remembered for execution reports."""

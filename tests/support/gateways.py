@@ -1,0 +1,141 @@
+"""A gateway with a fake engine behind it, on a bus of the test's choice, over real HTTP."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+
+from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus
+from exchange_shared.messages import BatchDecoder, OrderReport, command_decoder, feed_decoder
+from exchange_shared.runner import BackgroundTasks, serving
+from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
+from tests.support.bus import read_all
+from tests.support.fake_engine import FakeEngine
+
+MARKET = """\
+initial_balance = 10_000.00
+[[securities]]
+id = "MSFT"
+reference_price = 420.00
+[[securities]]
+id = "AAPL"
+reference_price = 230.00
+"""
+WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A running gateway, and how to talk to it."""
+
+    url: str
+    http: httpx.AsyncClient
+
+    async def until_ready(self) -> None:
+        """Return when `/readyz` says so."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while (await self.http.get("/readyz")).status_code != 200:
+                await asyncio.sleep(0)
+
+    async def open_account(self, client_id: str) -> str:
+        """Open an account; returns its key."""
+        api_key = f"key-of-{client_id}-0123456789"
+        answer = await self.http.post("/clients", json={"client_id": client_id, "api_key": api_key})
+        assert answer.status_code == 201, answer.text
+        return api_key
+
+    def connect(self, api_key: str | None = None, **options: Any) -> connect:
+        """A WebSocket to `/ws`, logged in by header when there is a key."""
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        return connect(
+            f"{self.url.replace('http', 'ws')}/ws",
+            additional_headers={**headers, **options.pop("headers", {})},
+            compression=None,
+            proxy=None,
+            **options,
+        )
+
+
+@contextlib.asynccontextmanager
+async def running_engine(bus: Bus) -> AsyncIterator[FakeEngine]:
+    """A fake engine that answers on the bus."""
+    engine = FakeEngine()
+    async with BackgroundTasks() as tasks:
+        tasks.start(engine.run(bus), "fake-engine")
+        yield engine
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(bus: Bus, directory: Path, **settings: Any) -> AsyncIterator[Gateway]:
+    """A gateway on a free port; a failure of one of its tasks fails the test at the end."""
+    market_file = directory / "exchange.toml"
+    market_file.write_text(MARKET, encoding="utf-8")
+    options = GatewaySettings(**{"port": 0, "market_file": market_file, **settings})
+    async with contextlib.AsyncExitStack() as stack:
+        service = await stack.enter_async_context(open_order_entry_gateway(options, bus))
+        tasks = await stack.enter_async_context(BackgroundTasks())
+        server = await stack.enter_async_context(serving(service, options, tasks))
+        url = f"http://127.0.0.1:{server.port}"
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=url, timeout=WAIT_SECONDS, trust_env=False)
+        )
+        yield Gateway(url, http)
+        failed = asyncio.ensure_future(service.tasks.failed())
+        await asyncio.sleep(0)
+        assert not failed.done(), failed.exception()
+        failed.cancel()
+
+
+def bearer(api_key: str) -> dict[str, str]:
+    """The header that says who somebody is."""
+    return {"Authorization": f"Bearer {api_key}"}
+
+
+def exact(answer: httpx.Response) -> Any:
+    """The body of an answer, with exact decimals."""
+    return json.loads(answer.content, parse_float=Decimal)
+
+
+async def receive(connection: ClientConnection) -> Any:
+    """The next frame, with exact decimals."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        return json.loads(await connection.recv(), parse_float=Decimal)
+
+
+async def receive_until(connection: ClientConnection, ref: Any) -> Any:
+    """The frame with this `ref`; frames before it are passed over."""
+    while True:
+        frame = await receive(connection)
+        if frame.get("ref") == ref and frame.get("type") != "login":
+            return frame
+
+
+def send(connection: ClientConnection, **frame: Any) -> Any:
+    """Send a frame (awaitable)."""
+    return connection.send(msgspec.json.encode(frame), text=True)
+
+
+async def records_in(bus: Bus, queue: str) -> list[Any]:
+    """All records of a queue."""
+    decoder: BatchDecoder[Any] = command_decoder() if queue == ORDER_ENTRY else feed_decoder()
+    bodies = [message.body for message in await read_all(bus, queue)]
+    return [record for body in bodies for record in decoder.decode(body)[0].records]
+
+
+async def order_reports(bus: Bus, count: int) -> list[OrderReport]:
+    """The order reports in `data_feed`, as soon as there are so many; without their time."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            records = await records_in(bus, DATA_FEED)
+            reports = [record for record in records if isinstance(record, OrderReport)]
+            if len(reports) >= count:
+                return [msgspec.structs.replace(report, time_us=0) for report in reports]
+            await asyncio.sleep(0.001)

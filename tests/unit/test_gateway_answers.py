@@ -1,0 +1,506 @@
+"""From the engine's events to the answers of who asked and the reports of who listens."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchange_shared.http import ApiError
+from exchange_shared.messages import (
+    AccountConfirmed,
+    AccountOpened,
+    CancelOrder,
+    MarketConfigured,
+    NewOrder,
+    OpenAccount,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OrderRepeated,
+    RequestRejected,
+    TradeExecuted,
+)
+from order_entry_gateway.answer_collector import AnswerCollector
+from order_entry_gateway.answers import (
+    AccountAnswer,
+    Answer,
+    CancelAnswer,
+    DoneAnswer,
+    Fill,
+    OrderAnswer,
+    PendingAnswer,
+    encode_answer,
+)
+from order_entry_gateway.execution_reports import (
+    AcceptedReport,
+    CancelledReport,
+    RejectedReport,
+    ReportCollector,
+    TradeReport,
+)
+from order_entry_gateway.pending import Group, Pending, Slot
+
+TIME_US = 1_767_225_600_000_001
+TIME = "2026-01-01T00:00:00.000001Z"
+
+
+def order(order_id: int, quantity: int = 10, **changes: Any) -> NewOrder:
+    """A limit order of alice to buy MSFT at 420.50."""
+    fields: dict[str, Any] = {
+        "time_us": TIME_US,
+        "order_id": order_id,
+        "client_id": "alice",
+        "security_id": "MSFT",
+        "side": "buy",
+        "order_type": "limit",
+        "quantity": quantity,
+        "price_e4": 4_205_000,
+        "client_order_id": f"order {order_id}",
+    }
+    return NewOrder(**(fields | changes))
+
+
+def accepted(seq: int, command: NewOrder) -> OrderAccepted:
+    """The event for an order."""
+    content = msgspec.structs.asdict(command)
+    return OrderAccepted(seq=seq, unit_hold_e4=0, **content)
+
+
+def trade(seq: int, buy_id: int, sell_id: int, quantity: int, price_e4: int, **changes: Any) -> Any:
+    """A trade of buyer alice, the aggressor, with seller bob."""
+    fields: dict[str, Any] = {
+        "seq": seq,
+        "time_us": TIME_US,
+        "execution_seq": 1,
+        "trade_id": seq * 100,
+        "security_id": "MSFT",
+        "price_e4": price_e4,
+        "quantity": quantity,
+        "aggressor_side": "buy",
+        "buy_order_id": buy_id,
+        "sell_order_id": sell_id,
+        "buyer_id": "alice",
+        "seller_id": "bob",
+        "buyer_fee_e4": 42,
+        "seller_fee_e4": 0,
+        "buy_remaining_quantity": 0,
+        "sell_remaining_quantity": 5,
+    }
+    return TradeExecuted(**(fields | changes))
+
+
+def cancelled(seq: int, order_id: int, quantity: int, **changes: Any) -> OrderCancelled:
+    """The end of an order of alice."""
+    fields: dict[str, Any] = {"reason": "requested", "client_id": "alice"} | changes
+    return OrderCancelled(
+        seq=seq, time_us=TIME_US, order_id=order_id, security_id="MSFT", quantity=quantity, **fields
+    )
+
+
+@dataclass
+class Desk:
+    """Asks, and keeps what is answered."""
+
+    pending: Pending[Answer] = field(default_factory=lambda: Pending(1_000))
+    answered: list[list[Answer]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.collector = AnswerCollector(self.pending, Group.close)
+
+    def ask(self, *commands: Any, answers: list[Answer | None] | None = None) -> Group[Answer]:
+        """Let a group wait for the answers to commands."""
+        group: Group[Answer] = Group(answers or [None] * len(commands), self.answered.append, 0.0)
+        places = [place for place, answer in enumerate(group.answers) if answer is None]
+        for place, command in zip(places, commands, strict=True):
+            id_ = command.order_id if isinstance(command, NewOrder) else command.request_id
+            self.pending.add(id_, Slot(group, place, command))
+        return group
+
+    def message(self, *events: Any) -> list[list[Answer]]:
+        """Take in one message of the engine; returns the groups that it completed."""
+        self.answered.clear()
+        for event in events:
+            if isinstance(event, int):
+                self.collector.follow(event)
+            else:
+                self.collector.handlers[type(event)](event)
+        self.collector.end_of_message()
+        return list(self.answered)
+
+
+def order_answer(command: NewOrder, seq: int, **changes: Any) -> OrderAnswer:
+    """The answer to an order of which nothing traded."""
+    fields: dict[str, Any] = {
+        "status": "new",
+        "filled_quantity": 0,
+        "remaining_quantity": command.quantity,
+        "average_price": None,
+        "fills": [],
+    }
+    return OrderAnswer(
+        order_id=command.order_id,
+        client_order_id=command.client_order_id,
+        security_id=command.security_id,
+        side=command.side,
+        type=command.order_type,
+        quantity=command.quantity,
+        price=None if command.price_e4 is None else command.price_e4 / 10_000,
+        seq=seq,
+        **(fields | changes),
+    )
+
+
+def test_a_resting_order_is_new_at_the_seq_of_the_commands_last_event() -> None:
+    desk = Desk()
+    desk.ask(order(1))
+    assert desk.message(accepted(5, order(1)), 6) == [[order_answer(order(1), 6)]]
+    assert len(desk.pending) == 0
+
+
+def test_fills_are_listed_and_averaged_to_four_decimals() -> None:
+    desk = Desk()
+    desk.ask(order(1))
+    events = [
+        accepted(5, order(1)),
+        trade(6, 1, 8, 1, 4_200_000),
+        trade(7, 1, 9, 2, 4_200_001),
+    ]
+    assert desk.message(*events, 8) == [
+        [
+            order_answer(
+                order(1),
+                8,
+                status="partially_filled",
+                filled_quantity=3,
+                remaining_quantity=7,
+                average_price=420.0001,
+                fills=[Fill(600, 420.0, 1), Fill(700, 420.0001, 2)],
+            )
+        ]
+    ]
+
+
+def test_a_filled_order_has_nothing_remaining() -> None:
+    desk = Desk()
+    desk.ask(order(1))
+    (answer,) = desk.message(accepted(5, order(1)), trade(6, 1, 8, 10, 4_200_000))
+    assert answer == [
+        order_answer(
+            order(1),
+            6,
+            status="filled",
+            filled_quantity=10,
+            remaining_quantity=0,
+            average_price=420.0,
+            fills=[Fill(600, 420.0, 10)],
+        )
+    ]
+
+
+def test_the_cancelled_rest_of_an_order_keeps_its_fills_and_tells_why() -> None:
+    desk = Desk()
+    market = order(1, order_type="market", price_e4=None, client_order_id=None)
+    desk.ask(market)
+    (answer,) = desk.message(
+        accepted(5, market),
+        trade(6, 1, 8, 4, 4_200_000),
+        cancelled(7, 1, 6, reason="no_liquidity"),
+        8,
+    )
+    assert answer == [
+        order_answer(
+            market,
+            8,
+            status="cancelled",
+            filled_quantity=4,
+            remaining_quantity=0,
+            average_price=420.0,
+            fills=[Fill(600, 420.0, 4)],
+            reason="no_liquidity",
+        )
+    ]
+
+
+def test_what_happens_to_an_order_through_a_later_command_is_not_in_its_answer() -> None:
+    desk = Desk()
+    desk.ask(order(1))
+    bobs = order(2, client_id="bob", side="sell")
+    answers = desk.message(accepted(5, order(1)), 6, accepted(7, bobs), trade(8, 1, 2, 10, 1), 9)
+    assert answers == [[order_answer(order(1), 6)]]
+
+
+def test_a_batch_is_answered_once_in_its_own_order_when_the_last_answer_is_there() -> None:
+    desk = Desk()
+    refused = ApiError(422, "invalid_field", "no")
+    desk.ask(order(1), order(2), answers=[None, refused, None])
+    assert desk.message(accepted(5, order(2))) == []
+    assert desk.message(accepted(6, order(1))) == [
+        [order_answer(order(1), 6), refused, order_answer(order(2), 5)]
+    ]
+
+
+def test_events_that_nobody_waits_for_are_passed_over() -> None:
+    desk = Desk()
+    desk.ask(order(1))
+    events = [accepted(5, order(3)), trade(6, 3, 4, 10, 1), cancelled(7, 3, 1), 8]
+    assert desk.message(*events) == []
+    assert len(desk.pending) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "field_name"),
+    [
+        ("insufficient_funds", 422, None),
+        ("insufficient_shares", 422, None),
+        ("price_off_tick", 422, "price"),
+        ("unknown_security", 404, "security_id"),
+        ("unknown_client", 404, None),
+        ("client_order_id_reused", 409, "client_order_id"),
+    ],
+)
+def test_a_refusal_of_the_engine_has_its_status_field_and_ids(
+    reason: Any, status: int, field_name: str | None
+) -> None:
+    desk = Desk()
+    desk.ask(order(1))
+    content = msgspec.structs.asdict(order(1))
+    del content["time_in_force"]
+    event = OrderRejected(seq=5, reason=reason, message="because", **content)
+    ((answer,),) = desk.message(event)
+    assert isinstance(answer, ApiError)
+    assert answer.status == status
+    assert answer.body() == {
+        "error": {"code": reason, "message": "because", "field": field_name},
+        "order_id": 1,
+        "seq": 5,
+    }
+
+
+def test_a_repeated_order_shows_the_first_one_as_it_is_now() -> None:
+    desk = Desk()
+    desk.ask(order(2, client_order_id="same"))
+    event = OrderRepeated(
+        seq=9,
+        time_us=TIME_US,
+        request_id=2,
+        order_id=1,
+        client_id="alice",
+        client_order_id="same",
+        security_id="MSFT",
+        status="cancelled",
+        filled_quantity=3,
+        remaining_quantity=0,
+        notional_e4=3 * 4_200_000,
+    )
+    assert desk.message(event) == [
+        [
+            order_answer(
+                order(1, client_order_id="same"),
+                9,
+                status="cancelled",
+                filled_quantity=3,
+                remaining_quantity=0,
+                average_price=420.0,
+                repeated=True,
+            )
+        ]
+    ]
+
+
+def test_a_cancel_tells_what_was_still_open() -> None:
+    desk = Desk()
+    desk.ask(CancelOrder(time_us=TIME_US, request_id=7, client_id="alice", order_id=1))
+    assert desk.message(cancelled(5, 1, 4, request_id=7), 6) == [
+        [CancelAnswer(1, "MSFT", "cancelled", 4, 6)]
+    ]
+
+
+def test_other_requests_are_answered_by_their_events() -> None:
+    desk = Desk()
+    asked = [
+        OpenAccount(time_us=TIME_US, request_id=id_, client_id="alice", api_key_hash="h")
+        for id_ in (1, 2, 3)
+    ]
+    desk.ask(*asked)
+    configured = MarketConfigured(
+        seq=8,
+        time_us=TIME_US,
+        request_id=4,
+        initial_balance_e4=0,
+        maker_fee_ppm=0,
+        taker_fee_ppm=0,
+    )
+    account: dict[str, Any] = {"client_id": "alice", "cash_e4": 100_000_000, "holdings": {"A": 1}}
+    ((opened, confirmed, refused),) = desk.message(
+        AccountOpened(
+            seq=5, time_us=TIME_US, execution_seq=1, request_id=1, api_key_hash="h", **account
+        ),
+        AccountConfirmed(seq=6, time_us=TIME_US, request_id=2, **account),
+        RequestRejected(
+            seq=7, time_us=TIME_US, request_id=3, reason="client_id_taken", message="taken"
+        ),
+        configured,
+    )
+    assert opened == AccountAnswer("alice", 10_000.0, {"A": 1}, 5, opened=True)
+    assert confirmed == AccountAnswer("alice", 10_000.0, {"A": 1}, 6, opened=False)
+    assert isinstance(refused, ApiError)
+    assert refused.status == 409
+    assert refused.body() == {
+        "error": {"code": "client_id_taken", "message": "taken", "field": "client_id"},
+        "seq": 7,
+    }
+    desk.ask(msgspec.structs.replace(asked[0], request_id=4))
+    assert desk.message(configured) == [[DoneAnswer(8)]]
+
+
+def test_a_group_that_is_given_up_takes_no_answer_any_more() -> None:
+    desk = Desk()
+    group = desk.ask(order(1), order(2))
+    desk.message(accepted(5, order(2)))
+    given_up = desk.pending.give_up(group)
+    assert [(slot.place, slot.command) for slot in given_up] == [(0, order(1))]
+    assert desk.message(accepted(6, order(1))) == []
+    assert len(desk.pending) == 0
+
+
+def test_pending_requests_are_limited() -> None:
+    pending: Pending[Answer] = Pending(2)
+    desk = Desk(pending)
+    desk.ask(order(1))
+    assert pending.room_for(1)
+    assert not pending.room_for(2)
+
+
+def test_answers_are_exact_json() -> None:
+    answers = [PendingAnswer(7, "pending"), ApiError(422, "code", "text"), Fill(1, 420.1, 3)]
+    assert encode_answer({"answers": answers}) == (
+        b'{"answers":[{"order_id":7,"status":"pending"},'
+        b'{"error":{"code":"code","message":"text","field":null}},'
+        b'{"trade_id":1,"price":420.1,"quantity":3}]}'
+    )
+
+
+class Listeners:
+    """The reports for connected clients, of one message."""
+
+    def __init__(self, *connected: str, max_remembered: int = 100) -> None:
+        self.collector = ReportCollector(connected, max_remembered)
+
+    def message(self, *events: Any) -> dict[str, list[Any]]:
+        """Take in one message of the engine."""
+        for event in events:
+            self.collector.handlers[type(event)](event)
+        return {name: list(reports) for name, reports in self.collector.end_of_message().items()}
+
+
+def test_both_sides_of_a_trade_get_their_own_report() -> None:
+    listeners = Listeners("alice", "bob")
+    listeners.message(accepted(1, order(2, client_id="bob", side="sell", client_order_id="b")))
+    assert listeners.message(accepted(5, order(1)), trade(6, 1, 2, 10, 4_200_000)) == {
+        "alice": [
+            AcceptedReport(
+                seq=5,
+                time=TIME,
+                order_id=1,
+                client_order_id="order 1",
+                security_id="MSFT",
+                side="buy",
+                type="limit",
+                time_in_force="gtc",
+                price=420.5,
+                quantity=10,
+                remaining_quantity=10,
+            ),
+            TradeReport(
+                seq=6,
+                time=TIME,
+                order_id=1,
+                client_order_id="order 1",
+                security_id="MSFT",
+                side="buy",
+                trade_id=600,
+                price=420.0,
+                quantity=10,
+                remaining_quantity=0,
+                fee=0.0042,
+                liquidity="taker",
+            ),
+        ],
+        "bob": [
+            TradeReport(
+                seq=6,
+                time=TIME,
+                order_id=2,
+                client_order_id="b",
+                security_id="MSFT",
+                side="sell",
+                trade_id=600,
+                price=420.0,
+                quantity=10,
+                remaining_quantity=5,
+                fee=0.0,
+                liquidity="maker",
+            )
+        ],
+    }
+    assert listeners.message() == {}
+
+
+def test_refusals_and_cancels_are_reported_with_their_reason() -> None:
+    listeners = Listeners("alice")
+    content = msgspec.structs.asdict(order(2))
+    del content["time_in_force"]
+    listeners.message(accepted(5, order(1)))
+    refused = OrderRejected(seq=6, reason="insufficient_funds", message="poor", **content)
+    assert listeners.message(refused, cancelled(7, 1, 4), cancelled(8, 1, 4)) == {
+        "alice": [
+            RejectedReport(
+                seq=6,
+                time=TIME,
+                order_id=2,
+                client_order_id="order 2",
+                security_id="MSFT",
+                side="buy",
+                type="limit",
+                price=420.5,
+                quantity=10,
+                remaining_quantity=0,
+                reason="insufficient_funds",
+                message="poor",
+            ),
+            CancelledReport(
+                seq=7,
+                time=TIME,
+                order_id=1,
+                client_order_id="order 1",
+                security_id="MSFT",
+                quantity=4,
+                remaining_quantity=0,
+                reason="requested",
+            ),
+            CancelledReport(
+                seq=8,
+                time=TIME,
+                order_id=1,
+                client_order_id=None,
+                security_id="MSFT",
+                quantity=4,
+                remaining_quantity=0,
+                reason="requested",
+            ),
+        ]
+    }
+
+
+def test_nothing_is_built_for_clients_that_are_not_connected() -> None:
+    listeners = Listeners("carol")
+    events = [accepted(5, order(1)), trade(6, 1, 2, 10, 1), cancelled(7, 1, 1)]
+    assert listeners.message(*events) == {}
+
+
+def test_the_names_of_the_oldest_open_orders_are_forgotten_beyond_the_limit() -> None:
+    listeners = Listeners("alice", max_remembered=2)
+    listeners.message(*(accepted(number, order(number)) for number in (1, 2, 3)))
+    reports = listeners.message(*(cancelled(number + 3, number, 1) for number in (1, 2, 3)))
+    assert [report.client_order_id for report in reports["alice"]] == [None, "order 2", "order 3"]
