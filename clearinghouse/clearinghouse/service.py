@@ -25,7 +25,7 @@ class ClearinghouseSettings(ServiceSettings):
     clearing_dsn: str = Field(default="postgresql://127.0.0.1:5432/clearing_data", repr=False)
     """The database of the ledger."""
 
-    max_executions: int = Field(default=500, gt=0)
+    max_executions: int = Field(default=2_000, gt=0)
     """A transaction books at most this many executions, and the rest of the last message. More
     would settle a little faster, but keep whatever shares the event loop waiting for longer."""
 

@@ -1,11 +1,14 @@
 """Reports: what the gateway and the clearinghouse tell on `data_feed` about their own work."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from exchange_shared.messages.commands import Side, snake_case
 from exchange_shared.messages.events import AnyEvent
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""An integer that every reader of JSON, and every column of a database, can take."""
 
 ReportStatus = Literal["confirmed", "denied"]
 
@@ -13,7 +16,7 @@ ReportStatus = Literal["confirmed", "denied"]
 class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=snake_case):
     """Something that a service beside the engine did, at `time_us` by its own clock."""
 
-    time_us: int
+    time_us: Whole
 
 
 class OrderReport(Report, frozen=True):
@@ -24,11 +27,11 @@ class OrderReport(Report, frozen=True):
 
     status: ReportStatus
     client_id: str
-    order_id: int | None = None
+    order_id: Whole | None = None
     security_id: str | None = None
     side: Side | None = None
-    quantity: int | None = None
-    price_e4: int | None = None
+    quantity: Whole | None = None
+    price_e4: Whole | None = None
     client_order_id: str | None = None
     reason: str | None = None
     message: str | None = None
@@ -37,10 +40,10 @@ class OrderReport(Report, frozen=True):
 class AccountFunded(Report, frozen=True):
     """The clearinghouse booked a new account's opening entries."""
 
-    execution_seq: int
+    execution_seq: Whole
     client_id: str
-    cash_e4: int
-    holdings: dict[str, int]
+    cash_e4: Whole
+    holdings: dict[str, Whole]
 
 
 class TradeSettled(Report, frozen=True):
@@ -49,21 +52,21 @@ class TradeSettled(Report, frozen=True):
     Each `…_cash_e4` and `…_shares` is what that account held right after this trade.
     """
 
-    execution_seq: int
-    trade_id: int
+    execution_seq: Whole
+    trade_id: Whole
     security_id: str
-    price_e4: int
-    quantity: int
-    buy_order_id: int
-    sell_order_id: int
+    price_e4: Whole
+    quantity: Whole
+    buy_order_id: Whole
+    sell_order_id: Whole
     buyer_id: str
     seller_id: str
-    buyer_fee_e4: int
-    seller_fee_e4: int
-    buyer_cash_e4: int
-    seller_cash_e4: int
-    buyer_shares: int
-    seller_shares: int
+    buyer_fee_e4: Whole
+    seller_fee_e4: Whole
+    buyer_cash_e4: Whole
+    seller_cash_e4: Whole
+    buyer_shares: Whole
+    seller_shares: Whole
 
 
 AnySettlement = AccountFunded | TradeSettled

@@ -1,0 +1,16 @@
+"""Run the feed as a process: `python -m market_data_feed`."""
+
+from functools import partial
+
+from exchange_shared.runner import run_service
+from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = MarketDataFeedSettings()
+    run_service(settings, partial(open_market_data_feed, settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Who may read what: an account is its owner's and the operator's, unless accounts are public."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from exchange_shared.auth import bearer_key, hash_api_key
+from exchange_shared.http import ApiError
+from market_data_feed.projections import Account, Projections
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose key came with a request. Whoever may read everything is no particular client."""
+
+    client_id: str | None
+    reads_everything: bool
+
+    def may_read(self, client_id: str) -> bool:
+        """Whether this client's account is open to the caller."""
+        return self.reads_everything or self.client_id == client_id
+
+
+class Access:
+    """Checks API keys against the accounts that the feed knows."""
+
+    def __init__(
+        self,
+        projections: Projections,
+        operator_key: SecretStr | None,
+        catching_up: Callable[[], str | None],
+        *,
+        public_accounts: bool,
+    ) -> None:
+        """`catching_up` says why accounts may still be missing here, or is `None`."""
+        self._projections = projections
+        self._operator_key = operator_key.get_secret_value().encode() if operator_key else b""
+        self._catching_up = catching_up
+        self._public = public_accounts
+
+    def needs_key(self, api_key: str | None) -> None:
+        """Refuse a request without a key at once, before anything is waited for.
+
+        Raises:
+            ApiError: 401 `no_api_key`.
+        """
+        if api_key is None and not self._public:
+            message = "send the header `Authorization: Bearer <api_key>`, or log in"
+            raise ApiError(401, "no_api_key", message)
+
+    def caller(self, api_key: str | None) -> Caller:
+        """Who has this key.
+
+        Raises:
+            ApiError: 401 `no_api_key` or `unknown_api_key`; 503 `not_ready` while accounts may
+                still be missing here.
+        """
+        self.needs_key(api_key)
+        if api_key is None:
+            return Caller(None, reads_everything=True)
+        if self._operator_key and hmac.compare_digest(api_key.encode(), self._operator_key):
+            return Caller(None, reads_everything=True)
+        client_id = self._projections.clients_by_key.get(hash_api_key(api_key))
+        if client_id is None and not self._public:
+            self._check_caught_up()
+            raise ApiError(401, "unknown_api_key", "no client has this API key")
+        return Caller(client_id, reads_everything=self._public)
+
+    def _check_caught_up(self) -> None:
+        problem = self._catching_up()
+        if problem is not None:
+            raise ApiError(503, "not_ready", problem, retry_after_seconds=1)
+
+    def account(self, api_key: str | None, client_id: str | None) -> Account:
+        """The account of a client, or of the caller when none is named.
+
+        Raises:
+            ApiError: as `caller`; 404 `unknown_client`, 403 `not_your_account`, or 422
+                `missing_field` when it takes a name to tell which account is meant.
+        """
+        caller = self.caller(api_key)
+        if client_id is None:
+            client_id = caller.client_id
+        if client_id is None:
+            message = "client_id: say whose, because this key is no client's"
+            raise ApiError(422, "missing_field", message, "client_id")
+        account = self._projections.accounts.get(client_id)
+        if account is None or not account.opened:
+            self._check_caught_up()
+            message = f"there is no client {client_id[:32]}"
+            raise ApiError(404, "unknown_client", message, "client_id")
+        if not caller.may_read(client_id):
+            message = f"this API key is not that of client {client_id}"
+            raise ApiError(403, "not_your_account", message, "client_id")
+        return account
+
+
+def key_in(authorization: str | None) -> str | None:
+    """The API key in an `Authorization` header."""
+    return bearer_key(authorization)
+
+
+def origin_allowed(origin: str | None, host: str | None, allowed_origins: list[str]) -> bool:
+    """Whether a page from this origin may open a WebSocket: our own, or one that is allowed.
+
+    Programs send no origin, and are not what this protects from.
+    """
+    if origin is None or origin in allowed_origins:
+        return True
+    return host is not None and urlsplit(origin).netloc.lower() == host.lower()

@@ -1,0 +1,292 @@
+"""All projections together: one record in, everything it changes changed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from exchange_shared.messages import (
+    AccountConfirmed,
+    AccountFunded,
+    AccountOpened,
+    AnyFeedRecord,
+    MarketConfigured,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OrderRepeated,
+    OrderReport,
+    PriceChanged,
+    RequestRejected,
+    SecurityListed,
+    TradeExecuted,
+    TradeSettled,
+)
+from market_data_feed.projections.accounts import Account
+from market_data_feed.projections.changes import Changes, OrderAnswer
+from market_data_feed.projections.market import Security
+from market_data_feed.projections.orders import Order
+
+
+class Projections:
+    """What the feed knows.
+
+    `orders` has every open order and, until `stored` is told, every changed one. `execution_seq`
+    and `report_seq` are the last numbers of the engine's executions and of the feed's reports.
+    `orphans` counts records about an order or a security whose own record could not be read.
+    """
+
+    def __init__(self) -> None:
+        self.securities: dict[str, Security] = {}
+        self.accounts: dict[str, Account] = {}
+        self.clients_by_key: dict[str, str] = {}
+        self.orders: dict[int, Order] = {}
+        self.execution_seq = 0
+        self.report_seq = 0
+        self.orphans = 0
+        self.changes = Changes()
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            MarketConfigured: self._nothing,
+            SecurityListed: self._security_listed,
+            AccountOpened: self._account_opened,
+            AccountConfirmed: self._nothing,
+            RequestRejected: self._nothing,
+            OrderAccepted: self._order_accepted,
+            OrderRejected: self._order_rejected,
+            OrderRepeated: self._order_answered,
+            TradeExecuted: self._trade_executed,
+            OrderCancelled: self._order_cancelled,
+            PriceChanged: self._price_changed,
+            OrderReport: self._order_answered,
+            AccountFunded: self._account_funded,
+            TradeSettled: self._trade_settled,
+        }
+
+    def apply(self, record: AnyFeedRecord) -> None:
+        """Take in the next record of `data_feed`."""
+        self._handlers[type(record)](record)
+
+    def take_changes(self) -> Changes:
+        """What changed since the last call."""
+        changes, self.changes = self.changes, Changes()
+        changes.settle_flags()
+        return changes
+
+    def stored(self, orders: Sequence[Order]) -> None:
+        """Forget those of these orders that are closed: they can now be found in the database."""
+        changed_again = self.changes.orders
+        for order in orders:
+            order_id = order.order_id
+            if (
+                not order.remaining_quantity
+                and order_id not in changed_again
+                and self.orders.get(order_id) is order
+            ):
+                del self.orders[order_id]
+
+    def account(self, client_id: str) -> Account:
+        """The account of a client, which need not be opened yet."""
+        account = self.accounts.get(client_id)
+        if account is None:
+            account = self.accounts[client_id] = Account(client_id)
+        return account
+
+    def know_client(self, account: Account) -> None:
+        """The account has been opened, and its key works."""
+        account.opened = True
+        self.clients_by_key[account.api_key_hash] = account.client_id
+
+    def know_open_order(self, order: Order) -> None:
+        """An order is open: it holds cash or shares, and stands in the book if it has a price."""
+        self.orders[order.order_id] = order
+        account = self.account(order.client_id)
+        account.open_orders[order.order_id] = order
+        account.hold(order, order.remaining_quantity)
+        security = self.securities.get(order.security_id)
+        if security is None:
+            self.orphans += 1
+        elif order.price_e4 is not None:
+            security.book.add(order.side, order.price_e4, order.remaining_quantity)
+
+    def _nothing(self, record: AnyFeedRecord) -> None:
+        """Nothing that the feed tells about changed."""
+
+    def _security_listed(self, event: SecurityListed) -> None:
+        security = self.securities.get(event.security_id)
+        if security is None:
+            security = self.securities[event.security_id] = Security(
+                event.security_id,
+                event.tick_e4,
+                event.reference_price_e4,
+                event.granted_quantity,
+                seq=event.seq,
+                time_us=event.time_us,
+            )
+        security.tick_e4 = event.tick_e4
+        security.reference_price_e4 = event.reference_price_e4
+        security.granted_quantity = event.granted_quantity
+        self.changes.security(security)
+
+    def _account_opened(self, event: AccountOpened) -> None:
+        self.execution_seq = event.execution_seq
+        account = self.account(event.client_id)
+        account.opened_us = event.time_us
+        account.api_key_hash = event.api_key_hash
+        account.cash_e4 = account.opening_equity_e4 = event.cash_e4
+        for security_id, quantity in event.holdings.items():
+            security = self.securities.get(security_id)
+            value_e4 = security.reference_price_e4 * quantity if security else 0
+            account.opening_equity_e4 += value_e4
+            holding = account.holding(security_id)
+            holding.bought(quantity, value_e4)
+            self.changes.holding(holding)
+        self.know_client(account)
+        self.changes.clients.append(account)
+        self.changes.account(account)
+
+    def _account_funded(self, report: AccountFunded) -> None:
+        account = self.account(report.client_id)
+        account.settled_cash_e4 = report.cash_e4
+        for security_id, quantity in report.holdings.items():
+            holding = account.holding(security_id)
+            holding.settled_quantity = quantity
+            self.changes.holding(holding)
+        self.changes.account(account)
+
+    def _order_accepted(self, event: OrderAccepted) -> None:
+        order = Order(
+            order_id=event.order_id,
+            client_id=event.client_id,
+            security_id=event.security_id,
+            side=event.side,
+            order_type=event.order_type,
+            time_in_force=event.time_in_force,
+            quantity=event.quantity,
+            price_e4=event.price_e4,
+            client_order_id=event.client_order_id,
+            unit_hold_e4=event.unit_hold_e4,
+            created_us=event.time_us,
+            updated_us=event.time_us,
+            seq=event.seq,
+            remaining_quantity=event.quantity,
+        )
+        self.know_open_order(order)
+        self.changes.orders[event.order_id] = order
+
+    def _order_rejected(self, event: OrderRejected) -> None:
+        self._order_answered(event)
+        if event.order_id in self.orders:
+            return
+        order = Order(
+            order_id=event.order_id,
+            client_id=event.client_id,
+            security_id=event.security_id,
+            side=event.side,
+            order_type=event.order_type,
+            time_in_force="gtc",
+            quantity=event.quantity,
+            price_e4=event.price_e4,
+            client_order_id=event.client_order_id,
+            unit_hold_e4=0,
+            created_us=event.time_us,
+            updated_us=event.time_us,
+            seq=event.seq,
+            status="rejected",
+            remaining_quantity=0,
+            reason=event.reason,
+            message=event.message,
+        )
+        self.orders[event.order_id] = self.changes.orders[event.order_id] = order
+
+    def _order_answered(self, record: OrderAnswer) -> None:
+        self.report_seq += 1
+        self.changes.order_reports.append((self.report_seq, record))
+
+    def _order_cancelled(self, event: OrderCancelled) -> None:
+        order = self.orders.get(event.order_id)
+        if order is None:
+            self.orphans += 1
+            return
+        self._leave(order, event.quantity, closed=True)
+        order.remaining_quantity = 0
+        order.status = "cancelled"
+        order.reason = event.reason
+        order.seq = event.seq
+        order.updated_us = event.time_us
+        self.changes.orders[event.order_id] = order
+
+    def _trade_executed(self, event: TradeExecuted) -> None:
+        self.execution_seq = event.execution_seq
+        self.report_seq += 1
+        changes = self.changes
+        changes.trades.append((self.report_seq, event))
+        security = self.securities.get(event.security_id)
+        if security is None:
+            self.orphans += 1
+        else:
+            security.trade(event)
+            changes.security(security)
+        self._fill(event.buy_order_id, event.buy_remaining_quantity, event)
+        self._fill(event.sell_order_id, event.sell_remaining_quantity, event)
+        quantity = event.quantity
+        notional_e4 = event.price_e4 * quantity
+        buyer = self.account(event.buyer_id)
+        buyer.cash_e4 -= notional_e4 + event.buyer_fee_e4
+        bought = buyer.holding(event.security_id)
+        bought.bought(quantity, notional_e4 + event.buyer_fee_e4)
+        seller = self.account(event.seller_id)
+        seller.cash_e4 += notional_e4 - event.seller_fee_e4
+        sold = seller.holding(event.security_id)
+        sold.sold(quantity)
+        for account, holding in ((buyer, bought), (seller, sold)):
+            account.trades += 1
+            account.volume += quantity
+            changes.account(account)
+            changes.holding(holding)
+
+    def _fill(self, order_id: int, remaining_quantity: int, event: TradeExecuted) -> None:
+        order = self.orders.get(order_id)
+        if order is None:
+            self.orphans += 1
+            return
+        self._leave(order, event.quantity, closed=not remaining_quantity)
+        order.trade(event, remaining_quantity, self.report_seq)
+        self.changes.orders[order_id] = order
+
+    def _leave(self, order: Order, quantity: int, *, closed: bool) -> None:
+        """So many shares of an order are no longer open: not held, and not in the book."""
+        account = self.account(order.client_id)
+        account.hold(order, -quantity)
+        if closed:
+            account.open_orders.pop(order.order_id, None)
+        security = self.securities.get(order.security_id)
+        if order.price_e4 is not None and security is not None:
+            security.book.reduce(order.side, order.price_e4, quantity, closed=closed)
+
+    def _trade_settled(self, report: TradeSettled) -> None:
+        self.report_seq += 1
+        changes = self.changes
+        changes.settlements.append((self.report_seq, report))
+        buyer = self.account(report.buyer_id)
+        buyer.settled_cash_e4 = report.buyer_cash_e4
+        seller = self.account(report.seller_id)
+        seller.settled_cash_e4 = report.seller_cash_e4
+        bought = buyer.holding(report.security_id)
+        bought.settled_quantity = report.buyer_shares
+        sold = seller.holding(report.security_id)
+        sold.settled_quantity = report.seller_shares
+        changes.account(buyer)
+        changes.account(seller)
+        changes.holding(bought)
+        changes.holding(sold)
+        for order_id in (report.buy_order_id, report.sell_order_id):
+            order = self.orders.get(order_id)
+            if order is not None and order.last_trade_id == report.trade_id:
+                order.latest_report = (self.report_seq, report)
+
+    def _price_changed(self, event: PriceChanged) -> None:
+        self.changes.prices[event.security_id] = event
+        security = self.securities.get(event.security_id)
+        if security is None:
+            self.orphans += 1
+        else:
+            security.price(event)
+            self.changes.security(security)

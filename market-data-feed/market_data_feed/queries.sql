@@ -1,0 +1,135 @@
+-- name: lock
+-- One feed stores at a time. It also waits for the end of a transaction whose connection was lost
+-- while it committed, so that the position read next is final.
+SELECT pg_advisory_xact_lock(x'666565645f737472'::bigint);
+
+-- name: upsert_orders
+-- The latest state of orders, new ones and known ones.
+INSERT INTO orders AS known (
+    order_id, unit_hold_e4, price_e4, quantity, filled_quantity, notional_e4, last_trade_id, seq,
+    created_us, updated_us, is_open, client_id, security_id, side, order_type, time_in_force,
+    status, client_order_id, reason, message
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+    $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::boolean[], $12::text[],
+    $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
+    $20::text[]
+)
+ON CONFLICT (order_id) DO UPDATE SET
+    filled_quantity = excluded.filled_quantity,
+    notional_e4 = excluded.notional_e4,
+    last_trade_id = excluded.last_trade_id,
+    seq = excluded.seq,
+    updated_us = excluded.updated_us,
+    is_open = excluded.is_open,
+    status = excluded.status,
+    reason = excluded.reason;
+
+-- name: insert_clients
+INSERT INTO client (client_id, api_key_hash, opened_us, opening_equity_e4)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]);
+
+-- name: upsert_securities
+INSERT INTO security (
+    security_id, tick_e4, reference_price_e4, granted_quantity, last_e4, volume, trades, seq,
+    time_us
+)
+SELECT * FROM unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+    $8::bigint[], $9::bigint[]
+)
+ON CONFLICT (security_id) DO UPDATE SET
+    tick_e4 = excluded.tick_e4,
+    reference_price_e4 = excluded.reference_price_e4,
+    granted_quantity = excluded.granted_quantity,
+    last_e4 = excluded.last_e4,
+    volume = excluded.volume,
+    trades = excluded.trades,
+    seq = excluded.seq,
+    time_us = excluded.time_us;
+
+-- name: upsert_balances
+INSERT INTO balance (client_id, cash_e4, settled_cash_e4, trades, volume)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+ON CONFLICT (client_id) DO UPDATE SET
+    cash_e4 = excluded.cash_e4,
+    settled_cash_e4 = excluded.settled_cash_e4,
+    trades = excluded.trades,
+    volume = excluded.volume;
+
+-- name: upsert_holdings
+INSERT INTO holding (client_id, security_id, quantity, settled_quantity, cost_e4)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+ON CONFLICT (client_id, security_id) DO UPDATE SET
+    quantity = excluded.quantity,
+    settled_quantity = excluded.settled_quantity,
+    cost_e4 = excluded.cost_e4;
+
+-- name: store_progress
+INSERT INTO progress (execution_seq, report_seq) VALUES ($1, $2)
+ON CONFLICT (only_row) DO UPDATE SET
+    execution_seq = excluded.execution_seq,
+    report_seq = excluded.report_seq;
+
+-- name: load_progress
+SELECT execution_seq, report_seq FROM progress;
+
+-- name: load_securities
+SELECT * FROM security ORDER BY security_id;
+
+-- name: load_accounts
+-- Cash may be known of a client whose opening is not: its settlement was read first.
+SELECT
+    balance.*, client.api_key_hash, client.opened_us, client.opening_equity_e4
+FROM balance LEFT JOIN client USING (client_id)
+ORDER BY client.opened_us, client_id;
+
+-- name: load_holdings
+SELECT * FROM holding;
+
+-- name: load_open_orders
+SELECT * FROM orders WHERE is_open ORDER BY order_id;
+
+-- name: order_by_id
+SELECT * FROM orders WHERE order_id = $1;
+
+-- name: orders_of_client
+-- Newest first, $2 and $3 are the ids between which they are.
+SELECT * FROM orders WHERE client_id = $1 AND order_id > $2 AND order_id < $3
+ORDER BY order_id DESC LIMIT $4;
+
+-- name: report_of_order
+-- A denial is the last word, also when the confirmation was read after it.
+SELECT * FROM order_report WHERE order_id = $1
+ORDER BY status = 'denied' DESC, report_seq DESC LIMIT 1;
+
+-- name: order_reports_of_client
+SELECT * FROM order_report WHERE client_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq DESC LIMIT $4;
+
+-- name: trades_of_client
+(SELECT * FROM trade WHERE buyer_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq DESC LIMIT $4)
+UNION
+(SELECT * FROM trade WHERE seller_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq DESC LIMIT $4)
+ORDER BY report_seq DESC LIMIT $4;
+
+-- name: settlements_of_client
+(SELECT * FROM settlement WHERE buyer_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq DESC LIMIT $4)
+UNION
+(SELECT * FROM settlement WHERE seller_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq DESC LIMIT $4)
+ORDER BY report_seq DESC LIMIT $4;
+
+-- name: trades_of_security
+SELECT * FROM trade WHERE security_id = $1 AND trade_id > $2 AND trade_id < $3
+ORDER BY trade_id DESC LIMIT $4;
+
+-- name: trade_by_id
+SELECT * FROM trade WHERE security_id = $1 AND trade_id = $2;
+
+-- name: settlement_of_trade
+SELECT * FROM settlement WHERE security_id = $1 AND trade_id = $2;

@@ -1,0 +1,104 @@
+"""The wiring of the feed."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from pydantic import Field, SecretStr
+
+from exchange_shared.bus import Bus
+from exchange_shared.http import Health, create_app
+from exchange_shared.metrics import Metrics
+from exchange_shared.postgres import open_pool
+from exchange_shared.runner import BackgroundTasks, Service
+from exchange_shared.settings import OperatorSettings
+from market_data_feed.access import Access
+from market_data_feed.app import Reads, add_account_routes, add_market_routes, add_order_routes
+from market_data_feed.consumer import SERVICE, Consumer, applied_seq, settled_seq
+from market_data_feed.dashboard import add_dashboard
+from market_data_feed.database import Database
+from market_data_feed.fanout import Fanout
+from market_data_feed.history import History
+from market_data_feed.loading import load_projections
+from market_data_feed.progress import Progress
+from market_data_feed.store import Store
+from market_data_feed.streams import Streams, add_streams
+
+DESCRIPTION = (
+    "Tells what happens on the exchange: prices, books, trades, orders, accounts. Send"
+    " `Authorization: Bearer <api_key>` for what is yours, and `?min_seq=` with the `seq` of an"
+    " answer of the gateway to read your own writes."
+)
+
+log = structlog.get_logger()
+
+
+class MarketDataFeedSettings(OperatorSettings):
+    """Read from environment variables that begin with `EXCHANGE_`."""
+
+    port: int = Field(default=2404, ge=0, le=65_535)
+    """The port to listen on; 0 takes a free one."""
+
+    market_dsn: SecretStr = SecretStr("postgresql://market_data_feed@127.0.0.1:5500/market_data")
+    """The database `market_data`."""
+
+    public_accounts: bool = False
+    """Whether everybody may read every account."""
+
+    gateway_url: str = ""
+    """Where the page says the gateway is; by default on port 2400 of the page's own host."""
+
+    max_unstored_rows: int = Field(default=200_000, ge=1)
+    """Rows that may wait for Postgres; beyond it the feed stops reading."""
+
+    max_streams: int = Field(default=1_000, ge=1)
+    """WebSocket clients at a time."""
+
+    max_stream_backlog: int = Field(default=10_000, ge=1)
+    """Messages that may wait for a WebSocket client; beyond it the client is closed."""
+
+
+@asynccontextmanager
+async def open_market_data_feed(
+    settings: MarketDataFeedSettings, bus: Bus
+) -> AsyncIterator[Service]:
+    """The feed, from its database's position on, while the context is open."""
+    metrics, health = Metrics(), Health()
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(settings.market_dsn.get_secret_value())
+        stack.callback(pool.terminate)
+        database = Database(pool)
+        async with pool.acquire() as connection:
+            projections, stored = await load_projections(connection)
+        log.info("projections_loaded", position=stored.position, seq=applied_seq(stored))
+
+        progress = Progress(applied_seq(stored), settled_seq(stored), projections.execution_seq)
+        fanout = Fanout(projections, metrics, max_clients=settings.max_streams)
+        store = Store(
+            database, projections, stored, metrics, max_unstored=settings.max_unstored_rows
+        )
+        consumer = Consumer(bus, projections, progress, fanout, store, stored, metrics)
+        access = Access(
+            projections,
+            settings.operator_key,
+            consumer.problem,
+            public_accounts=settings.public_accounts,
+        )
+        reads = Reads(projections, progress, History(database, store, projections), access)
+
+        health.depends_on("bus", bus.unavailable_reason)
+        health.depends_on("postgres", lambda: database.problem)
+        health.depends_on("caught_up", consumer.problem)
+        app = create_app("Market data feed", DESCRIPTION, health, metrics)
+        add_market_routes(app, reads)
+        add_order_routes(app, reads)
+        add_account_routes(app, reads)
+        streams = Streams(reads, fanout, settings.max_stream_backlog, settings.allowed_origins)
+        add_streams(app, streams)
+        add_dashboard(app, settings.gateway_url)
+
+        tasks = await stack.enter_async_context(BackgroundTasks())
+        tasks.start(database.watch(), f"{SERVICE}-database")
+        tasks.start(store.run(), f"{SERVICE}-store")
+        tasks.start(consumer.run(), f"{SERVICE}-consumer")
+        yield Service(SERVICE, app, tasks)
