@@ -1,0 +1,175 @@
+"""The client library without a network: exact values, refusals, and the two kinds of streams."""
+
+import asyncio
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from trading_bots import ExchangeClient, ExchangeError, NewOrder, OutcomeUnknown, Price, Report
+from trading_bots.errors import problem_error, refusal
+from trading_bots.links import LONGEST_PAUSE_SECONDS, pause_seconds, websocket_url
+from trading_bots.models import Balance
+from trading_bots.orders import is_pending, with_id
+from trading_bots.streams import MAX_UNREAD_REPORTS, Prices, Reports
+
+
+def price(security_id: str, last: str) -> Price:
+    return Price(
+        security_id=security_id,
+        bid=None,
+        ask=None,
+        bid_quantity=0,
+        ask_quantity=0,
+        last=Decimal(last),
+        volume=0,
+        timestamp="2026-01-31T09:30:00.000001Z",
+        seq=1,
+        state="continuous",
+    )
+
+
+def report(seq: int) -> Report:
+    return Report(
+        event="cancelled",
+        seq=seq,
+        time="2026-01-31T09:30:00.000001Z",
+        order_id=1,
+        client_order_id=None,
+        security_id="MSFT",
+        quantity=1,
+        remaining_quantity=0,
+    )
+
+
+def parts(error: ExchangeError) -> tuple[object, ...]:
+    return error.code, error.message, error.field, error.status, error.retry_after_seconds
+
+
+def test_amounts_are_exact_and_unknown_fields_are_passed_over() -> None:
+    body = b'{"client_id":"a","balance":899999999999.9999,"held":0.1,"available":1,"seq":7,"x":[]}'
+    assert msgspec.json.decode(body, type=Balance) == Balance(
+        client_id="a",
+        balance=Decimal("899999999999.9999"),
+        held=Decimal("0.1"),
+        available=Decimal(1),
+        seq=7,
+    )
+
+
+def test_a_refusal_has_its_code_message_field_and_status() -> None:
+    body = b'{"error":{"code":"price_off_tick","message":"use 0.01","field":"price"},"seq":3}'
+    assert parts(refusal(body, 422)) == ("price_off_tick", "use 0.01", "price", 422, None)
+
+
+def test_a_refusal_tells_when_to_try_again() -> None:
+    body = b'{"error":{"code":"rate_limited","message":"slower","field":null}}'
+    assert parts(refusal(body, 429, "2")) == ("rate_limited", "slower", None, 429, 2.0)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[]", b'{"error":7}', b"null"])
+def test_an_answer_that_is_not_of_the_exchange_is_still_an_exchange_error(body: bytes) -> None:
+    error = refusal(body, 502)
+    assert (error.code, error.status) == ("refused", 502)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("unknown_order", 404), ("client_order_id_reused", 409), ("rate_limited", 429), ("new", 422)],
+)
+def test_a_refusal_over_the_websocket_has_the_status_that_it_has_over_http(
+    code: str, status: int
+) -> None:
+    assert problem_error({"code": code, "message": "", "field": None}).status == status
+
+
+def test_an_unknown_outcome_is_a_class_of_its_own() -> None:
+    error = problem_error({"code": "outcome_unknown", "message": "maybe", "field": None})
+    assert isinstance(error, OutcomeUnknown)
+    assert error.client_order_id is None
+
+
+def test_an_unknown_outcome_names_the_order_to_repeat() -> None:
+    order = NewOrder(security_id="MSFT", side="buy", quantity=1, client_order_id="mine-1")
+    assert OutcomeUnknown("lost", [order]).client_order_id == "mine-1"
+
+
+def test_a_float_is_refused_as_a_price() -> None:
+    with pytest.raises(TypeError, match=r"price=0\.1 is a float: give a Decimal, str or int"):
+        NewOrder(security_id="MSFT", side="buy", quantity=1, price=0.1)  # type: ignore[arg-type]
+
+
+def test_an_order_keeps_the_id_that_it_has() -> None:
+    order = NewOrder(security_id="MSFT", side="buy", quantity=1)
+    named = with_id(order, lambda: "made")
+    assert named == NewOrder(security_id="MSFT", side="buy", quantity=1, client_order_id="made")
+    assert with_id(named, lambda: "other") is named
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:2400", "ws://127.0.0.1:2400/ws"),
+        ("https://exchange.test/", "wss://exchange.test/ws"),
+    ],
+)
+def test_the_websocket_is_on_the_same_server(url: str, expected: str) -> None:
+    assert websocket_url(url, "/ws") == expected
+
+
+def test_pauses_grow_to_a_limit() -> None:
+    assert 0.025 <= pause_seconds(0) <= 0.05
+    assert 0.2 <= pause_seconds(3) <= 0.4
+    assert 0 < pause_seconds(10_000) <= LONGEST_PAUSE_SECONDS
+
+
+async def test_a_slow_reader_of_prices_gets_the_newest_of_each_security() -> None:
+    prices = Prices()
+    for security_id, last in (("MSFT", "1"), ("AAPL", "2"), ("MSFT", "3")):
+        prices.put(price(security_id, last))
+    assert [await anext(prices), await anext(prices)] == [price("MSFT", "3"), price("AAPL", "2")]
+
+
+async def test_a_waiting_reader_of_prices_is_woken() -> None:
+    prices = Prices()
+    reading = asyncio.ensure_future(anext(prices))
+    await asyncio.sleep(0)
+    prices.put(price("MSFT", "1"))
+    assert await reading == price("MSFT", "1")
+
+
+async def test_a_refused_price_stream_tells_its_reader() -> None:
+    prices = Prices()
+    prices.fail(ExchangeError("unknown_security", "NOPE is not listed", status=404))
+    with pytest.raises(ExchangeError, match="unknown_security: NOPE is not listed"):
+        await anext(prices)
+
+
+async def test_reports_are_all_read_in_order() -> None:
+    reports = Reports()
+    for seq in (1, 2, 3):
+        reports.put(report(seq))
+    assert [(await anext(reports)).seq for _ in range(3)] == [1, 2, 3]
+
+
+async def test_too_many_unread_reports_end_the_iteration_after_those_that_were_kept() -> None:
+    reports = Reports()
+    for seq in range(MAX_UNREAD_REPORTS + 1):
+        reports.put(report(seq))
+    for _ in range(MAX_UNREAD_REPORTS):
+        await anext(reports)
+    with pytest.raises(ExchangeError, match="slow_consumer"):
+        await anext(reports)
+
+
+async def test_a_client_without_an_account_cannot_trade() -> None:
+    async with ExchangeClient() as exchange:
+        for use in (exchange.buy("MSFT", 1), exchange.balance(), exchange.open_account()):
+            with pytest.raises(ExchangeError, match="no_api_key: this client has no account"):
+                await use
+
+
+def test_a_pending_answer_is_told_from_every_other() -> None:
+    assert is_pending(msgspec.Raw(b'{"order_id":1,"status":"pending"}'))
+    assert is_pending(msgspec.Raw(b'{"status":"pending"}'))
+    assert not is_pending(msgspec.Raw(b'{"order_id":1,"status":"cancelled","seq":7}'))

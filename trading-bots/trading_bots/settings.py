@@ -1,0 +1,78 @@
+"""A bot's settings, and its API key."""
+
+import hashlib
+import hmac
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from exchange_shared.auth import MAX_API_KEY_LENGTH, MIN_API_KEY_LENGTH
+from trading_bots.client import FEED_URL, GATEWAY_URL
+from trading_bots.strategies import STRATEGIES
+
+
+def _known_strategy(name: str) -> str:
+    if name not in STRATEGIES:
+        raise ValueError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
+    return name
+
+
+class BotSettings(BaseSettings):
+    """Read from environment variables that begin with `EXCHANGE_BOT_`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EXCHANGE_BOT_", extra="ignore", populate_by_name=True
+    )
+
+    strategy: Annotated[str, AfterValidator(_known_strategy)] = Field(default=...)
+    """Its name in `trading_bots.strategies`."""
+
+    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] | None = None
+    """The bot's account; the strategy's name where it is not set."""
+
+    api_key: SecretStr | None = Field(
+        default=None, min_length=MIN_API_KEY_LENGTH, max_length=MAX_API_KEY_LENGTH
+    )
+    """The account's key; where it is not set, it is derived from `secret` and the `client_id`."""
+
+    secret: SecretStr = SecretStr("local-bots")
+    """What keys are derived from. It must stay the same, or the bot cannot use its account."""
+
+    gateway_url: str = GATEWAY_URL
+    feed_url: str = FEED_URL
+
+    securities: list[str] = []
+    """What it trades (as JSON: `["MSFT"]`); empty means everything listed."""
+
+    interval_seconds: float | None = Field(default=None, gt=0)
+    """The mean time between two decisions; the strategy's own where it is not set."""
+
+    orders_per_second: float = Field(default=500.0, gt=0)
+    """How much load `flood` makes."""
+
+    seed: int | None = None
+    """Makes the bot's chance repeatable; without it every start is different."""
+
+    refresh_seconds: float = Field(default=15.0, gt=0)
+    """How often the bot compares its own books with the exchange's."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", validation_alias="EXCHANGE_LOG_LEVEL"
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", validation_alias="EXCHANGE_LOG_FORMAT"
+    )
+
+    @property
+    def account_id(self) -> str:
+        """The `client_id`, or what stands for it."""
+        return self.client_id or self.strategy
+
+    @property
+    def account_key(self) -> str:
+        """The API key: the same at every start, and on every machine with the same secret."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        secret = self.secret.get_secret_value().encode()
+        return f"bot_{hmac.digest(secret, self.account_id.encode(), hashlib.sha256).hex()}"
