@@ -1,0 +1,50 @@
+"""The program `exchange`."""
+
+import argparse
+import sys
+
+from exchange_cli.run import run_exchange
+from exchange_cli.verify_command import verify_exchange
+from exchange_shared.market import MarketFileError
+
+
+def main() -> None:
+    """Read the command line and do what it says."""
+    parser = argparse.ArgumentParser(prog="exchange", description="A stock exchange at home.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser(
+        "run",
+        help="run everything in this process",
+        description="Run everything in this process: the four services on an embedded log and an"
+        " embedded Postgres, and bots. Settings: BOTS, GATEWAY_PORT, FEED_PORT, DATA_DIR,"
+        " EXCHANGE_MARKET_FILE, EXCHANGE_OPERATOR_KEY.",
+    )
+    verify = commands.add_parser(
+        "verify",
+        help="check that nothing was lost, doubled or invented",
+        description="Read the log, the ledger and the market data of an exchange, running or not,"
+        " and check what must always hold. Exits with 1 when something does not.",
+    )
+    verify.add_argument("--bus", help="default: the log in DATA_DIR")
+    verify.add_argument("--clearing-dsn", help="default: the Postgres in DATA_DIR")
+    verify.add_argument("--market-dsn", help="default: the Postgres in DATA_DIR")
+    verify.add_argument("--snapshots", help="default: the engine's snapshots in DATA_DIR")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "run":
+            run_exchange()
+        else:
+            sys.exit(
+                verify_exchange(
+                    arguments.bus,
+                    arguments.clearing_dsn,
+                    arguments.market_dsn,
+                    arguments.snapshots,
+                )
+            )
+    except MarketFileError as error:
+        sys.exit(f"exchange: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""`exchange run`: the four services and the bots in one process, on embedded parts.
+
+The services are wired by the same functions as in their own processes; only the adapters differ:
+a SQLite log instead of RabbitMQ, and a Postgres that comes as a Python package.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+import uvloop
+from pydantic import SecretStr
+
+from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
+from exchange_cli.embedded_postgres import embedded_postgres
+from exchange_cli.settings import LocalSettings
+from exchange_migrations import create_databases, migrate
+from exchange_shared.bus import open_bus
+from exchange_shared.logs import configure_logs
+from exchange_shared.market import MarketConfig, load_market
+from exchange_shared.runner import (
+    BackgroundTasks,
+    Service,
+    serving,
+    stop_signal,
+    until_stopped,
+)
+from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
+from matching_engine.service import MatchingEngineSettings, open_matching_engine
+from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
+from trading_bots import BotSettings, ExchangeError, run_bot
+
+log = structlog.get_logger()
+
+BANNER = """\
+
+  The exchange is open.{bots}
+
+    Web page        {feed}/
+    API pages       {gateway}/docs   (orders)
+                    {feed}/docs   (prices, balances)
+    Data            {data}
+
+  Trade from another terminal:
+
+    curl -s {gateway}/clients -d '{{"client_id": "alice", "api_key": "alice-secret-key-1"}}'
+    curl -s {gateway}/orders -H 'Authorization: Bearer alice-secret-key-1' \\
+         -d '{{"security_id": "{security}", "side": "buy", "type": "market", "quantity": 1}}'
+    curl -s {feed}/balance/alice -H 'Authorization: Bearer alice-secret-key-1'
+
+  Ctrl-C stops it; `make run` goes on where it was.
+"""
+
+
+def run_exchange() -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Raises:
+        MarketFileError: `exchange.toml` is missing or wrong.
+    """
+    settings = LocalSettings()
+    market = load_market(settings.market_file)
+    configure_logs(settings.log_level, "text")
+    with embedded_postgres(settings.data_dir / "postgres") as postgres:
+        uvloop.run(
+            _run(
+                settings,
+                market,
+                clearing_dsn=postgres.get_uri("clearing_data"),
+                market_dsn=postgres.get_uri("market_data"),
+                admin_dsn=postgres.get_uri(),
+            )
+        )
+
+
+async def _run(
+    settings: LocalSettings,
+    market: MarketConfig,
+    *,
+    clearing_dsn: str,
+    market_dsn: str,
+    admin_dsn: str,
+) -> None:
+    stop = stop_signal()
+    await create_databases(admin_dsn)
+    await migrate(clearing_dsn, "clearing_data")
+    await migrate(market_dsn, "market_data")
+    async with AsyncExitStack() as stack:
+        bus = await open_bus(settings.bus_url)
+        stack.push_async_callback(bus.close)
+        engine_settings = MatchingEngineSettings(snapshot_dir=settings.snapshot_dir)
+        engine = await stack.enter_async_context(open_matching_engine(engine_settings, bus))
+        clearing_settings = ClearinghouseSettings(clearing_dsn=clearing_dsn)
+        clearing = await stack.enter_async_context(open_clearinghouse(clearing_settings, bus))
+        feed_settings = MarketDataFeedSettings(
+            market_dsn=SecretStr(market_dsn),
+            host=settings.host,
+            port=settings.feed_port,
+            gateway_url=f"http://{settings.host}:{settings.gateway_port}",
+        )
+        feed = await stack.enter_async_context(open_market_data_feed(feed_settings, bus))
+        gateway_settings = GatewaySettings(
+            market_dsn=SecretStr(market_dsn),
+            market_file=settings.market_file,
+            host=settings.host,
+            port=settings.gateway_port,
+        )
+        gateway = await stack.enter_async_context(open_order_entry_gateway(gateway_settings, bus))
+        servers = await stack.enter_async_context(BackgroundTasks())
+        feed_server = await stack.enter_async_context(serving(feed, feed_settings, servers))
+        gateway_server = await stack.enter_async_context(
+            serving(gateway, gateway_settings, servers)
+        )
+        feed_url = f"http://{settings.host}:{feed_server.port}"
+        gateway_url = f"http://{settings.host}:{gateway_server.port}"
+        bots = await stack.enter_async_context(BackgroundTasks())
+        if settings.bots:
+            _start_bots(bots, market, gateway_url, feed_url)
+        _print_banner(settings, market, gateway_url, feed_url)
+        await until_stopped(stop, *_tasks(engine, clearing, feed, gateway), servers, bots)
+        print("\n  Stopping; nothing is lost.", flush=True)
+
+
+def _tasks(*services: Service) -> list[BackgroundTasks]:
+    return [service.tasks for service in services]
+
+
+def _start_bots(
+    bots: BackgroundTasks, market: MarketConfig, gateway_url: str, feed_url: str
+) -> None:
+    for bot in market.bots:
+        bot_settings = BotSettings(
+            strategy=bot.strategy,
+            client_id=bot.client_id,
+            securities=bot.securities,
+            gateway_url=gateway_url,
+            feed_url=feed_url,
+        )
+        bots.start(_keep_bot(bot_settings), f"bot {bot.client_id}")
+
+
+async def _keep_bot(settings: BotSettings) -> None:
+    """Run a bot for ever. One that cannot have its account is missed, but stops nothing else."""
+    try:
+        await run_bot(settings, asyncio.Event())
+    except ExchangeError as error:
+        log.error("bot_stopped", client_id=settings.account_id, error=str(error))
+    await asyncio.Event().wait()
+
+
+def _print_banner(
+    settings: LocalSettings, market: MarketConfig, gateway_url: str, feed_url: str
+) -> None:
+    names = ", ".join(bot.client_id for bot in market.bots) if settings.bots else ""
+    bots = f" Trading now: {names}." if names else " No bots trade."
+    text = BANNER.format(
+        bots=bots,
+        feed=feed_url,
+        gateway=gateway_url,
+        data=settings.data_dir.resolve(),
+        security=market.securities[0].id,
+    )
+    print(text, flush=True)

@@ -1,0 +1,187 @@
+"""Models that are obviously right, to hold against what the exchange says of itself."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from exchange_shared.messages import (
+    AccountFunded,
+    AccountOpened,
+    AnyEvent,
+    AnyExecution,
+    AnySettlement,
+    OrderAccepted,
+    OrderCancelled,
+    OrderStatus,
+    Side,
+    TradeExecuted,
+    TradeSettled,
+)
+from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS
+
+CASH = "cash"
+FEES = "house:fees"
+BANK = "house:settlement_bank"
+ISSUER = "house:issuer"
+
+
+class ReferenceLedger:
+    """Balances by owner and asset ("cash" or a security), from executions one after another."""
+
+    def __init__(self) -> None:
+        self.balances: dict[tuple[str, str], int] = defaultdict(int)
+
+    def book(self, execution: AnyExecution) -> AnySettlement:
+        """Book an execution; returns the settlement report that it must have, at time 0."""
+        if isinstance(execution, AccountOpened):
+            return self._open(execution)
+        return self._settle(execution)
+
+    def _move(self, debit: str, credit: str, asset: str, amount: int) -> None:
+        self.balances[debit, asset] -= amount
+        self.balances[credit, asset] += amount
+
+    def _open(self, opened: AccountOpened) -> AccountFunded:
+        self._move(BANK, opened.client_id, CASH, opened.cash_e4)
+        for security_id, quantity in opened.holdings.items():
+            self._move(ISSUER, opened.client_id, security_id, quantity)
+        return AccountFunded(
+            time_us=0,
+            execution_seq=opened.execution_seq,
+            client_id=opened.client_id,
+            cash_e4=opened.cash_e4,
+            holdings=opened.holdings,
+        )
+
+    def _settle(self, trade: TradeExecuted) -> TradeSettled:
+        buyer, seller, security_id = trade.buyer_id, trade.seller_id, trade.security_id
+        self._move(buyer, seller, CASH, trade.price_e4 * trade.quantity)
+        self._move(seller, buyer, security_id, trade.quantity)
+        self._move(buyer, FEES, CASH, trade.buyer_fee_e4)
+        self._move(seller, FEES, CASH, trade.seller_fee_e4)
+        return TradeSettled(
+            time_us=0,
+            execution_seq=trade.execution_seq,
+            trade_id=trade.trade_id,
+            security_id=security_id,
+            price_e4=trade.price_e4,
+            quantity=trade.quantity,
+            buy_order_id=trade.buy_order_id,
+            sell_order_id=trade.sell_order_id,
+            buyer_id=buyer,
+            seller_id=seller,
+            buyer_fee_e4=trade.buyer_fee_e4,
+            seller_fee_e4=trade.seller_fee_e4,
+            buyer_cash_e4=self.balances[buyer, CASH],
+            seller_cash_e4=self.balances[seller, CASH],
+            buyer_shares=self.balances[buyer, security_id],
+            seller_shares=self.balances[seller, security_id],
+        )
+
+    def non_zero(self) -> dict[tuple[str, str], int]:
+        """Every balance that is not zero."""
+        return {key: balance for key, balance in self.balances.items() if balance}
+
+
+@dataclass
+class ReferenceOrder:
+    """What the events say of one accepted order."""
+
+    accepted: OrderAccepted
+    filled: int = 0
+    notional_e4: int = 0
+    cancelled: int = 0
+
+    @property
+    def open_quantity(self) -> int:
+        """Shares that may still trade."""
+        return self.accepted.quantity - self.filled - self.cancelled
+
+    @property
+    def status(self) -> OrderStatus:
+        """What has become of it."""
+        if self.cancelled:
+            return "cancelled"
+        if self.open_quantity == 0:
+            return "filled"
+        return "partially_filled" if self.filled else "new"
+
+
+@dataclass
+class ReferenceOrders:
+    """Every accepted order, from the events one after another, and what is wrong with them."""
+
+    orders: dict[int, ReferenceOrder] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    _names: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    _finished_names: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    trade_ids: set[int] = field(default_factory=set)
+
+    def apply(self, event: AnyEvent) -> None:
+        """Take in the next event."""
+        if isinstance(event, OrderAccepted):
+            self._accept(event)
+        elif isinstance(event, TradeExecuted):
+            self._trade(event)
+        elif isinstance(event, OrderCancelled):
+            order = self.orders[event.order_id]
+            if event.quantity != order.open_quantity:
+                self.problems.append(
+                    f"order {event.order_id}: {event.quantity} cancelled,"
+                    f" {order.open_quantity} were open"
+                )
+            order.cancelled += event.quantity
+            self._finish(order)
+
+    def _accept(self, event: OrderAccepted) -> None:
+        if event.order_id in self.orders:
+            self.problems.append(f"order {event.order_id} was accepted twice")
+        name = event.client_order_id
+        if name is not None:
+            first = self._names[event.client_id].setdefault(name, event.order_id)
+            if first != event.order_id:
+                self.problems.append(
+                    f"{event.client_id}: {name} named order {first}, then {event.order_id}"
+                )
+        self.orders[event.order_id] = ReferenceOrder(event)
+
+    def _finish(self, order: ReferenceOrder) -> None:
+        """Forget the oldest name of a finished order, as the engine does beyond its limit."""
+        name, client_id = order.accepted.client_order_id, order.accepted.client_id
+        if name is None:
+            return
+        finished = self._finished_names[client_id]
+        finished[name] = None
+        if len(finished) > MAX_REMEMBERED_ORDERS:
+            oldest = next(iter(finished))
+            del finished[oldest], self._names[client_id][oldest]
+
+    def _trade(self, trade: TradeExecuted) -> None:
+        if trade.trade_id in self.trade_ids:
+            self.problems.append(f"trade {trade.trade_id} printed twice")
+        self.trade_ids.add(trade.trade_id)
+        self._fill(trade, "buy", trade.buy_order_id, trade.buyer_id, trade.buy_remaining_quantity)
+        self._fill(
+            trade, "sell", trade.sell_order_id, trade.seller_id, trade.sell_remaining_quantity
+        )
+
+    def _fill(
+        self, trade: TradeExecuted, side: Side, order_id: int, client_id: str, remaining: int
+    ) -> None:
+        order = self.orders[order_id]
+        accepted = order.accepted
+        limit_e4 = accepted.price_e4
+        order.filled += trade.quantity
+        order.notional_e4 += trade.quantity * trade.price_e4
+        if (accepted.side, accepted.client_id) != (side, client_id):
+            self.problems.append(f"trade {trade.trade_id}: order {order_id} is not {client_id}'s")
+        if order.open_quantity != remaining or remaining < 0:
+            self.problems.append(
+                f"trade {trade.trade_id}: order {order_id} has {order.open_quantity} open,"
+                f" not {remaining}"
+            )
+        if limit_e4 is not None and (
+            trade.price_e4 > limit_e4 if side == "buy" else trade.price_e4 < limit_e4
+        ):
+            self.problems.append(f"trade {trade.trade_id} is beyond the limit of order {order_id}")
+        if order.open_quantity == 0:
+            self._finish(order)

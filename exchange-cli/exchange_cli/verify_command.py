@@ -1,0 +1,55 @@
+"""`exchange verify`: run the checks, and tell a person what was found."""
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+from exchange_cli.embedded_postgres import embedded_postgres
+from exchange_cli.settings import LocalSettings
+from exchange_cli.verify import Finding, verify
+from exchange_shared.bus import open_bus
+from exchange_shared.logs import configure_logs
+
+
+def verify_exchange(
+    bus_url: str | None,
+    clearing_dsn: str | None,
+    market_dsn: str | None,
+    snapshots: str | None,
+) -> int:
+    """Check an exchange and print the findings; returns the exit code: 0 when everything holds.
+
+    What is not given is that of the exchange in `DATA_DIR`.
+    """
+    settings = LocalSettings()
+    configure_logs("warning", "text")
+    with ExitStack() as stack:
+        if clearing_dsn is None or market_dsn is None:
+            postgres = stack.enter_context(embedded_postgres(settings.data_dir / "postgres"))
+            clearing_dsn = clearing_dsn or postgres.get_uri("clearing_data")
+            market_dsn = market_dsn or postgres.get_uri("market_data")
+        findings = asyncio.run(
+            _verify(
+                bus_url or settings.bus_url,
+                clearing_dsn,
+                market_dsn,
+                Path(snapshots) if snapshots else settings.snapshot_dir,
+            )
+        )
+    for finding in findings:
+        print(f"{'ok   ' if finding.holds else 'WRONG'} {finding.check} ({finding.looked_at})")
+        for problem in finding.problems:
+            print(f"      {problem}")
+    wrong = sum(1 for finding in findings if not finding.holds)
+    print(f"{len(findings) - wrong} of {len(findings)} checks hold.")
+    return 1 if wrong else 0
+
+
+async def _verify(
+    bus_url: str, clearing_dsn: str, market_dsn: str, snapshot_dir: Path
+) -> list[Finding]:
+    bus = await open_bus(bus_url, read_only=True)
+    try:
+        return await verify(bus, clearing_dsn, market_dsn, snapshot_dir)
+    finally:
+        await bus.close()

@@ -1,0 +1,249 @@
+"""The whole exchange as processes of its own, each of which can be killed and started again.
+
+Methods block; call them from a coroutine through `asyncio.to_thread`.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.support.processes import ServerProcess, free_port
+
+MODULES = {
+    "matching-engine": "matching_engine",
+    "clearinghouse": "clearinghouse",
+    "market-data-feed": "market_data_feed",
+    "order-entry-gateway": "order_entry_gateway",
+}
+"""The services, in the order in which they are started."""
+
+OPERATOR_KEY = "operator-key-of-the-tests"
+ROOT = Path(__file__).parents[2]
+
+
+class Stack:
+    """Four services around a broker and a Postgres that somebody else started and prepared."""
+
+    def __init__(
+        self,
+        bus_url: str,
+        clearing_dsn: str,
+        market_dsn: str,
+        *,
+        market_file: Path = ROOT / "exchange.toml",
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self.bus_url = bus_url
+        self.clearing_dsn = clearing_dsn
+        self.market_dsn = market_dsn
+        self.directory = Path(tempfile.mkdtemp(prefix="exchange-stack-"))
+        self._ports = {name: free_port() for name in MODULES}
+        self._processes: dict[str, ServerProcess] = {}
+        self._settings = {
+            "EXCHANGE_BUS_URL": bus_url,
+            "EXCHANGE_CLEARING_DSN": clearing_dsn,
+            "EXCHANGE_MARKET_DSN": market_dsn,
+            "EXCHANGE_MARKET_FILE": str(market_file),
+            "EXCHANGE_SNAPSHOT_DIR": str(self.snapshot_dir),
+            "EXCHANGE_OPERATOR_KEY": OPERATOR_KEY,
+            "EXCHANGE_LOG_LEVEL": "warning",
+            **(settings or {}),
+        }
+
+    @property
+    def snapshot_dir(self) -> Path:
+        """Where the engine keeps its snapshots."""
+        return self.directory / "snapshots"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where orders go."""
+        return self.url("order-entry-gateway")
+
+    @property
+    def feed_url(self) -> str:
+        """Where prices and balances are."""
+        return self.url("market-data-feed")
+
+    def url(self, service: str) -> str:
+        """The address of a service."""
+        return f"http://127.0.0.1:{self._ports[service]}"
+
+    def pid(self, service: str) -> int:
+        """The process id of a running service."""
+        return self._processes[service].pid
+
+    def start(self, service: str, *, wait: bool = True) -> None:
+        """Start a service; returns when it is ready, or at once."""
+        environment = {
+            **os.environ,
+            **self._settings,
+            "EXCHANGE_PORT": str(self._ports[service]),
+        }
+        process = ServerProcess(
+            [sys.executable, "-m", MODULES[service]],
+            self.directory / f"{service}.log",
+            env=environment,
+            cwd=ROOT,
+        )
+        self._processes[service] = process
+        if wait:
+            self.wait_ready(service)
+
+    def wait_ready(self, service: str) -> None:
+        """Return when a service says that it is ready.
+
+        Raises:
+            ServerFailed: it ended, or did not say so in time.
+        """
+
+        def ready() -> bool:
+            try:
+                return httpx.get(f"{self.url(service)}/readyz", timeout=2).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        self._processes[service].wait_until(ready, service)
+
+    def kill(self, service: str) -> None:
+        """End a service with SIGKILL."""
+        self._processes[service].end(signal.SIGKILL)
+
+    def stop(self, service: str) -> int:
+        """End a service with SIGTERM; its exit code."""
+        return self._processes[service].end()
+
+    def log(self, service: str) -> str:
+        """The last of what a service wrote."""
+        return self._processes[service].log_tail()
+
+    def stop_all(self) -> dict[str, int]:
+        """End all services with SIGTERM, those that take requests first; their exit codes."""
+        return {name: self.stop(name) for name in reversed(MODULES) if name in self._processes}
+
+    def __enter__(self) -> Self:
+        """Start all services; returns when all are ready."""
+        try:
+            for service in MODULES:
+                self.start(service, wait=False)
+            for service in MODULES:
+                self.wait_ready(service)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End everything at once."""
+        self.close()
+
+    def close(self) -> None:
+        """End everything at once, and remove the data."""
+        for process in self._processes.values():
+            process.end(signal.SIGKILL)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class EmbeddedStack:
+    """The whole exchange as one process on embedded parts, as `make run` starts it."""
+
+    def __init__(self, *, market_file: Path = ROOT / "exchange.toml", bots: bool = False) -> None:
+        # Not pytest's own directory: its Postgres runs as another user when we are root, and a
+        # second pytest on this machine would shut that user out.
+        self.directory = Path(tempfile.mkdtemp(prefix="exchange-embedded-"))
+        self.data_dir = self.directory / "data"
+        gateway_port, feed_port = free_port(), free_port()
+        self.gateway_url = f"http://127.0.0.1:{gateway_port}"
+        self.feed_url = f"http://127.0.0.1:{feed_port}"
+        self.environment = {
+            **os.environ,
+            "BOTS": "1" if bots else "0",
+            "GATEWAY_PORT": str(gateway_port),
+            "FEED_PORT": str(feed_port),
+            "DATA_DIR": str(self.data_dir),
+            "EXCHANGE_MARKET_FILE": str(market_file),
+            "EXCHANGE_OPERATOR_KEY": OPERATOR_KEY,
+        }
+        self._process: ServerProcess | None = None
+
+    def start(self) -> None:
+        """Start it; returns when gateway and feed are ready.
+
+        Raises:
+            ServerFailed: it ended, or was not ready in time.
+        """
+        process = ServerProcess(
+            [sys.executable, "-m", "exchange_cli", "run"],
+            self.directory / "exchange.log",
+            env=self.environment,
+            cwd=ROOT,
+        )
+        self._process = process
+
+        def ready() -> bool:
+            try:
+                return all(
+                    httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+                    for url in (self.gateway_url, self.feed_url)
+                )
+            except httpx.TransportError:
+                return False
+
+        process.wait_until(ready, "the exchange")
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running exchange."""
+        assert self._process is not None, "it was not started"
+        return self._process.pid
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does; its exit code."""
+        assert self._process is not None, "it was not started"
+        return self._process.end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it with SIGKILL. Its Postgres goes on, and is taken over by the next start."""
+        assert self._process is not None, "it was not started"
+        self._process.end(signal.SIGKILL)
+
+    def output(self) -> str:
+        """The last of what it printed."""
+        assert self._process is not None, "it was not started"
+        return self._process.log_tail()
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it, and remove its data."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop it, and remove its data."""
+        if self._process is not None:
+            self._process.end(signal.SIGINT)
+        shutil.rmtree(self.directory, ignore_errors=True)

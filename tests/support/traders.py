@@ -1,0 +1,70 @@
+"""Traders who do what the documentation says: on any doubt, send the same order again."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+
+RETRY_SECONDS = 0.05
+SECURITIES = {"MSFT": 420.0, "AAPL": 230.0, "SHEL": 70.0}
+
+
+@dataclass
+class PersistentTrader:
+    """Sends one order after another, each again and again until its outcome is known."""
+
+    client_id: str
+    gateway_url: str
+    random: Random
+    outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The answer to each order, by its `client_order_id`."""
+
+    doubts: int = 0
+    """How often a request had to be repeated."""
+
+    @property
+    def api_key(self) -> str:
+        """The trader's key."""
+        return f"key-of-client-{self.client_id}"
+
+    async def open_account(self, http: httpx.AsyncClient) -> None:
+        """Open the account."""
+        body = {"client_id": self.client_id, "api_key": self.api_key}
+        answer = await self._until_known(http, "/clients", body)
+        assert answer["client_id"] == self.client_id
+
+    async def trade(self, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
+        """Trade until told to stop; the last order's outcome is known then too."""
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            name = f"{self.client_id}-{number}"
+            security_id = self.random.choice(tuple(SECURITIES))
+            order = {
+                "security_id": security_id,
+                "side": self.random.choice(("buy", "sell")),
+                "type": "limit",
+                "quantity": self.random.randint(1, 5),
+                "price": round(SECURITIES[security_id] + self.random.randint(-5, 5) / 100, 2),
+                "client_order_id": name,
+            }
+            self.outcomes[name] = await self._until_known(http, "/orders", order)
+
+    async def _until_known(
+        self, http: httpx.AsyncClient, path: str, body: dict[str, Any]
+    ) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        while True:
+            try:
+                answer = await http.post(f"{self.gateway_url}{path}", json=body, headers=headers)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code not in (202, 429, 503):
+                assert answer.status_code < 500, answer.text
+                known: dict[str, Any] = answer.json()
+                return known
+            self.doubts += 1
+            await asyncio.sleep(RETRY_SECONDS)
