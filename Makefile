@@ -1,0 +1,54 @@
+# run    the whole exchange in one process, with bots and the web page; no Docker, no server
+#        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where
+# test   every test; ARGS="-k book" is handed to pytest
+# check  formatting, lint, types, and who may import whom
+# bench  what the exchange can take; writes benchmarks/results.json
+# format rewrite the code in the house format
+# lock   find the newest versions of everything and pin them in constraints.txt
+#
+# Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
+
+.PHONY: run test check bench format lock
+
+BIN := .venv/bin
+PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+run: .venv/.packages
+	@$(BIN)/exchange run
+
+test: .venv/.tools
+	@scripts/install-test-servers
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.tools
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.tools
+	@scripts/install-test-servers
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: .venv/.tools
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+lock:
+	scripts/lock constraints.txt $(PACKAGES)
+
+.venv/pyvenv.cfg:
+	@scripts/create-venv .venv
+
+# Our packages are named by their paths in one command, so that pip never looks for them elsewhere.
+.venv/.packages: .venv/pyvenv.cfg constraints.txt $(PACKAGES:=/pyproject.toml)
+	@echo "installing the packages into .venv (takes about 20 seconds)"
+	@$(PIP) hatchling editables
+	@$(PIP) --no-build-isolation $(addprefix --editable ./,$(PACKAGES))
+	@touch $@
+
+.venv/.tools: .venv/.packages requirements-dev.txt
+	@echo "installing the development tools into .venv"
+	@$(PIP) --requirement requirements-dev.txt
+	@touch $@

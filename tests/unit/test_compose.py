@@ -1,0 +1,157 @@
+"""What `docker-compose.yml`, the Dockerfiles and `constraints.txt` promise to whoever runs them."""
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ["order-entry-gateway", "matching-engine", "clearinghouse", "market-data-feed"]
+BOTS = ["market-maker", "random-walk", "gaussian", "uniform", "retail"]
+OURS = ["migrations", *SERVICES, *BOTS]
+IMAGES = ["migrations", *SERVICES, "trading-bots"]
+VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+CONTAINERS: dict[str, Any] = yaml.safe_load(VARIABLE.sub(r"\2", COMPOSE_TEXT))["services"]
+
+
+def environment(container: str) -> dict[str, str]:
+    return dict(CONTAINERS[container]["environment"])
+
+
+def credentials(url: str) -> tuple[str | None, str | None]:
+    parts = urlsplit(url)
+    return parts.username, parts.password
+
+
+def test_the_containers_are_the_servers_the_services_and_the_bots() -> None:
+    assert sorted(CONTAINERS) == sorted(["rabbitmq", "postgres", *OURS])
+
+
+def test_ports_are_published_on_the_loopback_address_only_and_only_where_people_knock() -> None:
+    published = {name: c["ports"] for name, c in CONTAINERS.items() if "ports" in c}
+    assert published == {
+        "rabbitmq": ["127.0.0.1:5700:5672", "127.0.0.1:15700:15672"],
+        "postgres": ["127.0.0.1:5500:5432"],
+        "order-entry-gateway": ["127.0.0.1:2400:2400"],
+        "market-data-feed": ["127.0.0.1:2404:2404"],
+    }
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_no_container_may_gain_rights_or_take_the_machine(name: str) -> None:
+    container = CONTAINERS[name]
+    assert container["cap_drop"] == ["ALL"]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert container["init"] is True
+    assert container["pids_limit"] > 0
+    assert container["mem_limit"]
+    assert not {"privileged", "cap_add", "network_mode", "pid"} & container.keys()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_cannot_write_their_file_systems(name: str) -> None:
+    assert CONTAINERS[name]["read_only"] is True
+    assert CONTAINERS[name]["tmpfs"] == ["/tmp"]  # noqa: S108
+
+
+@pytest.mark.parametrize("folder", IMAGES)
+def test_our_images_do_not_run_as_root(folder: str) -> None:
+    lines = (ROOT / folder / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users == ["exchange"]
+
+
+@pytest.mark.parametrize(("name", "user"), [("rabbitmq", "rabbitmq"), ("postgres", "postgres")])
+def test_the_servers_do_not_run_as_root(name: str, user: str) -> None:
+    assert CONTAINERS[name]["user"] == user
+
+
+@pytest.mark.parametrize("name", ["rabbitmq", "postgres", *SERVICES])
+def test_servers_and_services_have_health_checks_and_come_back_when_they_die(name: str) -> None:
+    assert CONTAINERS[name]["healthcheck"]["test"]
+    assert CONTAINERS[name]["restart"] == "unless-stopped"
+    assert CONTAINERS[name]["stop_grace_period"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_start_when_what_they_need_is_prepared(name: str) -> None:
+    assert CONTAINERS[name]["depends_on"] == {
+        "rabbitmq": {"condition": "service_healthy"},
+        "postgres": {"condition": "service_healthy"},
+        "migrations": {"condition": "service_completed_successfully"},
+    }
+
+
+def test_what_must_survive_a_restart_is_in_named_volumes() -> None:
+    volumes = {name: c["volumes"] for name, c in CONTAINERS.items() if "volumes" in c}
+    assert volumes == {
+        "rabbitmq": ["rabbitmq:/var/lib/rabbitmq"],
+        "postgres": ["postgres:/var/lib/postgresql/data"],
+        "matching-engine": ["snapshots:/var/lib/exchange"],
+    }
+    assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"rabbitmq", "postgres", "snapshots"}
+
+
+def test_the_broker_keeps_its_name_and_with_it_its_data() -> None:
+    assert CONTAINERS["rabbitmq"]["hostname"] == "rabbitmq"
+
+
+def test_the_broker_knows_how_much_memory_its_container_has() -> None:
+    arguments = environment("rabbitmq")["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"].split()
+    assert CONTAINERS["rabbitmq"]["mem_limit"] == "1g"
+    assert arguments == ["-rabbit", "total_memory_available_override_value", str(1024**3)]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_its_own_user_with_the_password_that_the_migrations_give_it(
+    name: str,
+) -> None:
+    user = name.replace("-", "_")
+    prepared = environment("migrations")
+    settings = environment(name)
+    broker_password = prepared[f"EXCHANGE_{user.upper()}_BROKER_PASSWORD"]
+    assert credentials(settings["EXCHANGE_BUS_URL"]) == (user, broker_password)
+    for dsn in (value for key, value in settings.items() if key.endswith("_DSN")):
+        db_password = prepared[f"EXCHANGE_{user.upper()}_DB_PASSWORD"]
+        assert credentials(dsn) == (user, db_password)
+
+
+def test_bots_reach_neither_the_broker_nor_the_databases() -> None:
+    servers = {network for name in ("rabbitmq", "postgres") for network in networks(name)}
+    assert {name: networks(name) & servers for name in BOTS} == {name: set() for name in BOTS}
+
+
+def networks(container: str) -> set[str]:
+    return set(CONTAINERS[container]["networks"])
+
+
+def test_the_bots_are_one_image_with_one_strategy_each() -> None:
+    assert {CONTAINERS[name]["image"] for name in BOTS} == {"stock-exchange/trading-bots"}
+    strategies = {environment(name)["EXCHANGE_BOT_STRATEGY"] for name in BOTS}
+    assert strategies == {name.replace("-", "_") for name in BOTS}
+
+
+def test_the_example_of_the_settings_file_names_every_variable_and_its_default() -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert example == dict(VARIABLE.findall(COMPOSE_TEXT))
+
+
+def test_one_variable_has_the_same_default_everywhere() -> None:
+    pairs = set(VARIABLE.findall(COMPOSE_TEXT))
+    assert len(pairs) == len({name for name, _ in pairs})
+
+
+def test_pinned_versions_name_no_index_and_no_path() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!+]+", line)] == []
+
+
+@pytest.mark.parametrize("folder", IMAGES)
+def test_no_image_names_an_index_of_packages(folder: str) -> None:
+    text = (ROOT / folder / "Dockerfile").read_text(encoding="utf-8")
+    assert not re.search(r"index-url|find-links|https?://", text)
