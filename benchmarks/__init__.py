@@ -1,0 +1,1 @@
+"""Measures the exchange end to end: `make bench`."""
