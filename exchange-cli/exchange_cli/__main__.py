@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from exchange_cli.run import run_exchange
+from exchange_cli.run import PortInUse, run_exchange
 from exchange_cli.verify_command import verify_exchange
+from exchange_shared.bus import BusError
 from exchange_shared.market import MarketFileError
 
 
@@ -42,7 +43,7 @@ def main() -> None:
                     arguments.snapshots,
                 )
             )
-    except MarketFileError as error:
+    except (BusError, MarketFileError, PortInUse) as error:
         sys.exit(f"exchange: {error}")
 
 

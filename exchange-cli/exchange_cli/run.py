@@ -5,6 +5,7 @@ a SQLite log instead of RabbitMQ, and a Postgres that comes as a Python package.
 """
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 
 import structlog
@@ -52,15 +53,23 @@ BANNER = """\
 """
 
 
+class PortInUse(Exception):
+    """Something else listens where the exchange was to listen."""
+
+
 def run_exchange() -> None:
     """Run until SIGINT or SIGTERM.
 
     Raises:
         MarketFileError: `exchange.toml` is missing or wrong.
+        PortInUse: a port is taken.
+        BusError: another process runs on the same data.
     """
     settings = LocalSettings()
     market = load_market(settings.market_file)
     configure_logs(settings.log_level, "text")
+    _check_port(settings.host, settings.gateway_port, "GATEWAY_PORT")
+    _check_port(settings.host, settings.feed_port, "FEED_PORT")
     with embedded_postgres(settings.data_dir / "postgres") as postgres:
         uvloop.run(
             _run(
@@ -71,6 +80,14 @@ def run_exchange() -> None:
                 admin_dsn=postgres.get_uri(),
             )
         )
+
+
+def _check_port(host: str, port: int, setting: str) -> None:
+    """Find out before anything starts."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise PortInUse(f"{host}:{port}: {error.strerror}; set {setting} to another") from error
 
 
 async def _run(

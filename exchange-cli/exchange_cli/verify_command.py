@@ -33,20 +33,29 @@ def verify_exchange(
                 bus_url or settings.bus_url,
                 clearing_dsn,
                 market_dsn,
-                Path(snapshots) if snapshots else settings.snapshot_dir,
+                _snapshot_dir(snapshots, bus_url, settings),
             )
         )
     for finding in findings:
         print(f"{'ok   ' if finding.holds else 'WRONG'} {finding.check} ({finding.looked_at})")
         for problem in finding.problems:
             print(f"      {problem}")
+        if finding.behind:
+            print(f"      behind: {finding.behind}; what is in the log is done at the next start")
     wrong = sum(1 for finding in findings if not finding.holds)
     print(f"{len(findings) - wrong} of {len(findings)} checks hold.")
     return 1 if wrong else 0
 
 
+def _snapshot_dir(given: str | None, bus_url: str | None, settings: LocalSettings) -> Path | None:
+    """Another exchange's snapshots are not those in `DATA_DIR`."""
+    if given is not None:
+        return Path(given)
+    return settings.snapshot_dir if bus_url is None else None
+
+
 async def _verify(
-    bus_url: str, clearing_dsn: str, market_dsn: str, snapshot_dir: Path
+    bus_url: str, clearing_dsn: str, market_dsn: str, snapshot_dir: Path | None
 ) -> list[Finding]:
     bus = await open_bus(bus_url, read_only=True)
     try:

@@ -37,11 +37,16 @@ MAX_PROBLEMS = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check: what was looked at, and what is wrong (nothing, if it holds)."""
+    """The outcome of one check: what was looked at, and what is wrong (nothing, if it holds).
+
+    `behind` tells what is yet to be done of what is in the log: a running exchange does it within
+    moments, a stopped one when it starts again.
+    """
 
     check: str
     looked_at: str
     problems: list[str]
+    behind: str | None = None
 
     @property
     def holds(self) -> bool:
@@ -59,8 +64,9 @@ async def verify(
 ) -> list[Finding]:
     """Check an exchange, running or stopped.
 
-    What is in `order_entry` now must arrive everywhere within `patience_seconds`. A running
-    exchange goes on meanwhile; what comes later may be under way, but never wrong.
+    What is in `order_entry` now has `patience_seconds` to arrive everywhere; what has not is told
+    as `behind`. A running exchange goes on meanwhile; what comes later may be under way, but never
+    wrong.
     """
     now = _replay(await read_commands(bus), set())
     await wait_until_stored(clearing_dsn, market_dsn, now.exchange, patience_seconds)
@@ -136,11 +142,12 @@ def check_same(check: str, expected: list[Any], found: list[Any], least: int) ->
         for index, (wanted, actual) in enumerate(zip(expected, found, strict=False))
         if wanted != actual
     ]
+    behind = None
     if len(found) < least:
-        problems.append(f"{least - len(found)} are missing, from {expected[len(found)]} on")
+        behind = f"{least - len(found)} are not published yet"
     if len(found) > len(expected):
         problems.append(f"{len(found) - len(expected)} are there that nothing caused")
-    return Finding(check, f"{len(found)} records", _shorten(problems))
+    return Finding(check, f"{len(found)} records", _shorten(problems), behind)
 
 
 def check_orders(events: list[AnyEvent]) -> Finding:
@@ -213,7 +220,8 @@ def check_snapshots(directory: Path | None, hashes: dict[int, str]) -> Finding:
             if Exchange(snapshot.state).state_hash() != hashes[snapshot.position]:
                 problems.append(f"{path.name}: a replay gives another state")
     check = "snapshots are what a replay gives"
-    return Finding(check, f"{checked} snapshots", _shorten(problems))
+    looked_at = f"{checked} snapshots" if directory else "no directory given, nothing checked"
+    return Finding(check, looked_at, _shorten(problems))
 
 
 def _shorten(problems: list[str]) -> list[str]:

@@ -21,8 +21,8 @@ POLL_SECONDS = 0.1
 
 QUERIES = load_queries(__package__)
 
-Found = tuple[str, str, list[str]]
-"""A check's name, what was looked at, and what is wrong."""
+Found = tuple[str, str, list[str]] | tuple[str, str, list[str], str | None]
+"""A check's name, what was looked at, what is wrong, and what is yet to be done."""
 
 
 @asynccontextmanager
@@ -134,7 +134,8 @@ def check_ledger(rows: LedgerRows, executions: Sequence[AnyExecution], least: in
         (
             "ledger balances are what the executions make them",
             f"{len(rows.balances)} accounts after execution {rows.booked}",
-            _missing(rows.booked, least) + _differences(ledger.non_zero(), rows.balances),
+            _differences(ledger.non_zero(), rows.balances),
+            _behind(rows.booked, least),
         ),
         ("each asset adds up to zero, each account to its transfers", "the ledger", rows.problems),
         (
@@ -180,7 +181,8 @@ def check_market_data(rows: MarketDataRows, events: Sequence[AnyEvent], least: i
         (
             "stored orders are what the events make them",
             f"{len(rows.orders)} orders after event {rows.applied}",
-            _missing(rows.applied, least) + _differences(expected_orders, rows.orders),
+            _differences(expected_orders, rows.orders),
+            _behind(rows.applied, least),
         ),
         (
             "stored trades are those that were executed",
@@ -195,8 +197,8 @@ def check_market_data(rows: MarketDataRows, events: Sequence[AnyEvent], least: i
     ]
 
 
-def _missing(stored: int, least: int) -> list[str]:
-    return [] if stored >= least else [f"number {stored + 1} to {least} are missing"]
+def _behind(stored: int, least: int) -> str | None:
+    return None if stored >= least else f"number {stored + 1} to {least} are not stored yet"
 
 
 def _trade_row(trade: TradeExecuted) -> tuple[Any, ...]:

@@ -1,0 +1,70 @@
+"""The program `exchange`, as a person runs it."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.conftest import RunningExchange
+from tests.support.processes import free_port
+from tests.support.stack import ROOT
+
+
+async def run(exchange: RunningExchange, *arguments: str, **settings: str) -> tuple[int, str]:
+    """Run the program on an embedded exchange's data; its exit code and everything it said."""
+
+    def wait() -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "exchange_cli", *arguments],
+            env={**exchange.stack.environment, **settings},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    return await asyncio.to_thread(wait)
+
+
+async def test_a_running_a_killed_and_a_stopped_exchange_verify(
+    embedded_exchange: RunningExchange,
+) -> None:
+    code, said = await run(embedded_exchange, "verify")
+    assert (code, said.splitlines()[-1]) == (0, "13 of 13 checks hold.")
+    await asyncio.to_thread(embedded_exchange.stack.kill)
+    code, said = await run(embedded_exchange, "verify")
+    assert (code, said.splitlines()[-1]) == (0, "13 of 13 checks hold.")
+    await asyncio.to_thread(embedded_exchange.stack.start)
+    await asyncio.to_thread(embedded_exchange.stack.stop)
+    code, said = await run(embedded_exchange, "verify")
+    assert (code, said.splitlines()[-1]) == (0, "13 of 13 checks hold.")
+    assert "1 snapshots" in said
+
+
+async def test_a_port_that_is_taken_is_named(embedded_exchange: RunningExchange) -> None:
+    code, said = await run(embedded_exchange, "run")
+    assert code == 1
+    assert said.startswith("exchange: 127.0.0.1:")
+    assert said.strip().endswith("Address already in use; set GATEWAY_PORT to another")
+
+
+async def test_two_exchanges_do_not_share_their_data(embedded_exchange: RunningExchange) -> None:
+    ports = {"GATEWAY_PORT": str(free_port()), "FEED_PORT": str(free_port())}
+    code, said = await run(embedded_exchange, "run", **ports)
+    assert code == 1
+    assert "in use by another process" in said
+    assert "Traceback" not in said
+
+
+async def test_a_wrong_market_file_is_told_with_the_setting(
+    embedded_exchange: RunningExchange, tmp_path: Path
+) -> None:
+    market = tmp_path / "market.toml"
+    market.write_text('[[securities]]\nid = "msft"\nreference_price = 0\n', encoding="utf-8")
+    code, said = await run(embedded_exchange, "run", EXCHANGE_MARKET_FILE=str(market))
+    assert code == 1
+    assert "securities.0.id" in said
+    assert "securities.0.reference_price" in said
