@@ -5,6 +5,8 @@ a SQLite log instead of RabbitMQ, and a Postgres that comes as a Python package.
 """
 
 import asyncio
+import errno
+import os
 import socket
 from contextlib import AsyncExitStack
 
@@ -87,7 +89,8 @@ def _check_port(host: str, port: int, setting: str) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        raise PortInUse(f"{host}:{port}: {error.strerror}; set {setting} to another") from error
+        reason = os.strerror(error.errno or errno.EADDRINUSE)
+        raise PortInUse(f"{host}:{port}: {reason}; set {setting} to another") from error
 
 
 async def _run(

@@ -388,14 +388,14 @@ async def test_the_bot_of_the_readme_trades(
     exec(source.replace("asyncio.run(main())", ""), names)  # noqa: S102
     watcher = await connect("watcher")
     await watcher.sell("MSFT", 5, price="400")
-    await watcher.buy("MSFT", 5, price="390")
+    await watcher.buy("MSFT", 5, price="399")
     running = asyncio.ensure_future(names["main"]())
     async with here("my_bot", "a-secret-of-my-own") as owner:
         offers = itertools.count()
 
         async def has_traded() -> bool:
             assert not running.done(), running.result()
-            offer = Decimal("399.99") - Decimal("0.02") * next(offers)
+            offer = Decimal("399.40") - Decimal("0.01") * next(offers)
             await watcher.sell("MSFT", 1, price=offer)
             return bool(await owner.report_history("trade"))
 
