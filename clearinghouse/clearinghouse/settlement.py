@@ -12,15 +12,12 @@ from clearinghouse.ledger import LedgerContradiction
 from clearinghouse.outbox import Outbox
 from clearinghouse.store import DatabaseLost, Intake, PositionMoved, database_errors, settle
 from exchange_shared.bus import ORDER_EXECUTION, Bus, Delivery, QueueReader, SequenceTracker
-from exchange_shared.messages import AnyExecution, execution_decoder
+from exchange_shared.messages import MATCHING_ENGINE, AnyExecution, execution_decoder
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import RETRY_SECONDS, Connection, load_position
 from exchange_shared.units import now_us
 
 log = structlog.get_logger()
-
-ENGINE = "matching-engine"
-"""The source of the executions; its sequence numbers are their `execution_seq`."""
 
 
 class Settlement:
@@ -105,7 +102,7 @@ class Settlement:
             metrics=self._metrics,
             max_records=self._max_executions,
         )
-        after_seq = tracker.last_seen().get(ENGINE, 0)
+        after_seq = tracker.last_seen().get(MATCHING_ENGINE, 0)
         async with aclosing(reader.read(position)) as lists:
             async for deliveries in lists:
                 intake = _gather(position, deliveries)

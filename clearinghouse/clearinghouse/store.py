@@ -20,7 +20,7 @@ from clearinghouse.ledger import (
     transfers_of,
 )
 from exchange_shared.bus import ORDER_EXECUTION, SequenceTracker
-from exchange_shared.messages import AnyExecution, TradeExecuted, encode_batch
+from exchange_shared.messages import CLEARINGHOUSE, AnyExecution, TradeExecuted, encode_batch
 from exchange_shared.postgres import (
     CONNECTION_LOST,
     Connection,
@@ -29,9 +29,6 @@ from exchange_shared.postgres import (
     store_position,
 )
 from exchange_shared.units import now_us
-
-SOURCE = "clearinghouse"
-"""The source of the reports in `data_feed`."""
 
 QUERIES = load_queries("clearinghouse")
 
@@ -140,7 +137,9 @@ async def _book(
         ):
             ids[AccountKey(owner, asset)] = account_id
     first_seq, last_seq = after_seq + 1, after_seq + len(executions)
-    reports = ReportBatch(first_seq, last_seq, encode_batch(SOURCE, first_seq, booking.reports))
+    reports = ReportBatch(
+        first_seq, last_seq, encode_batch(CLEARINGHOUSE, first_seq, booking.reports)
+    )
     await _write(connection, booking, ids, reports, published_seq)
     return reports
 

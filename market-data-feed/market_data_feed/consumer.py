@@ -6,7 +6,12 @@ from contextlib import aclosing
 import structlog
 
 from exchange_shared.bus import DATA_FEED, Bus, Delivery, QueueReader
-from exchange_shared.messages import AnyFeedRecord, feed_decoder
+from exchange_shared.messages import (
+    CLEARINGHOUSE,
+    MATCHING_ENGINE,
+    AnyFeedRecord,
+    feed_decoder,
+)
 from exchange_shared.messages.events import AccountOpened, TradeExecuted
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import StoredPosition
@@ -16,8 +21,6 @@ from market_data_feed.progress import Progress
 from market_data_feed.projections import Projections
 from market_data_feed.store import Store
 
-ENGINE = "matching-engine"
-CLEARINGHOUSE = "clearinghouse"
 SERVICE = "market-data-feed"
 
 YIELD_RECORDS = 1_000
@@ -28,7 +31,7 @@ log = structlog.get_logger()
 
 def applied_seq(position: StoredPosition) -> int:
     """The engine's last event at a position."""
-    return position.sources.get(ENGINE, 0)
+    return position.sources.get(MATCHING_ENGINE, 0)
 
 
 def settled_seq(position: StoredPosition) -> int:

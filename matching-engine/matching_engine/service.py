@@ -24,6 +24,7 @@ from exchange_shared.bus import (
 )
 from exchange_shared.http import Health, create_app
 from exchange_shared.messages import (
+    MATCHING_ENGINE,
     AccountOpened,
     AnyCommand,
     AnyEvent,
@@ -36,7 +37,6 @@ from exchange_shared.settings import ServiceSettings
 from matching_engine.core import Exchange
 from matching_engine.snapshot import Snapshot, SnapshotStore
 
-SOURCE = "matching-engine"
 DESCRIPTION = "Keeps one order book per security and matches orders by price and time."
 
 log = structlog.get_logger()
@@ -72,14 +72,14 @@ class MatchingEngine:
         self.feed = Publisher(
             bus,
             DATA_FEED,
-            SOURCE,
+            MATCHING_ENGINE,
             next_seq=self.exchange.seq + 1,
             max_pending=settings.max_pending_events,
         )
         self.executions = Publisher(
             bus,
             ORDER_EXECUTION,
-            SOURCE,
+            MATCHING_ENGINE,
             next_seq=self.exchange.execution_seq + 1,
             max_pending=settings.max_pending_events,
         )
@@ -88,7 +88,7 @@ class MatchingEngine:
             ORDER_ENTRY,
             command_decoder(),
             self._tracker,
-            reader=SOURCE,
+            reader=MATCHING_ENGINE,
             metrics=metrics,
             max_messages=1,
         )

@@ -11,6 +11,8 @@ import structlog
 
 from exchange_shared.bus import DATA_FEED, Bus, QueueReader
 from exchange_shared.messages import (
+    MATCHING_ENGINE,
+    WRITERS,
     AccountConfirmed,
     AccountOpened,
     BatchDecoder,
@@ -146,7 +148,7 @@ class Tail:
         reader: QueueReader[Any] = QueueReader(
             bus,
             DATA_FEED,
-            BatchDecoder(TailRecord),
+            BatchDecoder(TailRecord, {**WRITERS, PriceChanged: MATCHING_ENGINE}),
             stored.tracker(),
             reader="order-entry-gateway",
             metrics=metrics,

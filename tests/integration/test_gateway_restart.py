@@ -8,7 +8,7 @@ import pytest
 
 from exchange_shared.auth import hash_api_key
 from exchange_shared.bus import DATA_FEED, DEAD_LETTER, SequenceTracker
-from exchange_shared.messages import OrderAccepted, encode_batch
+from exchange_shared.messages import MATCHING_ENGINE, OrderAccepted, encode_batch
 from exchange_shared.postgres import store_position
 from exchange_shared.units import now_us
 from order_entry_gateway.order_ids import OrderIds
@@ -144,7 +144,8 @@ async def test_order_ids_go_on_above_those_of_the_log_although_the_clock_was_set
         client_order_id=None,
         unit_hold_e4=1,
     )
-    await bus.publish(DATA_FEED, encode_batch("an earlier engine", 1, [accepted]))
+    await bus.publish(DATA_FEED, encode_batch(MATCHING_ENGINE, 1, [accepted]))
+    engine.seq = 1
     async with running_gateway(bus, tmp_path) as gateway:
         await gateway.until_ready()
         assert await next_order_id(gateway) > greatest

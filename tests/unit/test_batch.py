@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange_shared.messages import (
+    AccountFunded,
     AnyCommand,
     Batch,
     BatchDecoder,
@@ -16,6 +17,8 @@ from exchange_shared.messages import (
     ConfigureMarket,
     NewOrder,
     OpenAccount,
+    OrderReport,
+    PriceChanged,
     UndecodableRecord,
     command_decoder,
     encode_batch,
@@ -225,3 +228,35 @@ def test_each_queue_has_its_own_types() -> None:
     for decoder in decoders:
         batch, bad = decoder.decode(body)
         assert (batch.records, list(bad)) == ([None], [0])
+
+
+PRICE = PriceChanged(
+    seq=1,
+    time_us=1,
+    security_id="MSFT",
+    bid_e4=1,
+    bid_quantity=1,
+    ask_e4=None,
+    ask_quantity=0,
+    last_e4=None,
+)
+FUNDED = AccountFunded(time_us=1, execution_seq=1, client_id="alice", cash_e4=1, holdings={})
+REPORT = OrderReport(time_us=1, status="confirmed", client_id="alice")
+
+
+@pytest.mark.parametrize(
+    ("source", "believed"),
+    [
+        ("matching-engine", [PRICE, None, REPORT]),
+        ("clearinghouse", [None, FUNDED, REPORT]),
+        ("stranger", [None, None, REPORT]),
+    ],
+)
+def test_events_and_settlements_are_believed_from_those_alone_who_make_them(
+    source: str, believed: list[Any]
+) -> None:
+    batch, bad = feed_decoder().decode(encode_batch(source, 1, [PRICE, FUNDED, REPORT]))
+
+    assert batch.records == believed
+    assert list(bad) == [index for index, record in enumerate(believed) if record is None]
+    assert all(text.endswith(f"writes this, not {source}") for text in bad.values())

@@ -1,7 +1,10 @@
 """The messages between the services. `docs/messages.md` has a table for each."""
 
 from exchange_shared.messages.batch import (
+    CLEARINGHOUSE,
     FORMAT_VERSION,
+    MATCHING_ENGINE,
+    WRITERS,
     Batch,
     BatchDecoder,
     UndecodableRecord,
@@ -52,7 +55,10 @@ from exchange_shared.messages.reports import (
 )
 
 __all__ = [
+    "CLEARINGHOUSE",
     "FORMAT_VERSION",
+    "MATCHING_ENGINE",
+    "WRITERS",
     "AccountConfirmed",
     "AccountFunded",
     "AccountOpened",

@@ -1,16 +1,28 @@
 """The envelope: one message on the bus carries a batch of records from one source."""
 
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
 from exchange_shared.messages.commands import AnyCommand, Id
-from exchange_shared.messages.events import AnyExecution
-from exchange_shared.messages.reports import AnyFeedRecord
+from exchange_shared.messages.events import AnyEvent, AnyExecution
+from exchange_shared.messages.reports import AnyFeedRecord, AnySettlement
 
 FORMAT_VERSION = 1
 """Raised when a reader of the old form could misread the new one."""
+
+MATCHING_ENGINE = "matching-engine"
+"""The source of all events."""
+
+CLEARINGHOUSE = "clearinghouse"
+"""The source of all reports of settlements."""
+
+WRITERS: Mapping[type[Any], str] = {
+    **dict.fromkeys(get_args(AnyEvent), MATCHING_ENGINE),
+    **dict.fromkeys(get_args(AnySettlement), CLEARINGHOUSE),
+}
+"""The only source from which a type of record is believed; other types may come from anybody."""
 
 Record = TypeVar("Record")
 
@@ -31,11 +43,12 @@ class UndecodableRecord(Exception):
 class BatchDecoder(Generic[Record]):
     """Decodes the messages of one queue.
 
-    `decode` returns the batch with `None` in the place of every record that could not be read, and
-    the reason for each such record by its index.
+    `decode` returns the batch with `None` in the place of every record that could not be read, or
+    that is not its source's to write, and the reason for each such record by its index.
     """
 
-    def __init__(self, record_type: Any) -> None:
+    def __init__(self, record_type: Any, writers: Mapping[type[Any], str] = WRITERS) -> None:
+        self._writers = writers
         self._strict = msgspec.json.Decoder(Batch[record_type])
         self._envelope = msgspec.json.Decoder(Batch[msgspec.Raw])
         self._record = msgspec.json.Decoder(record_type)
@@ -51,7 +64,22 @@ class BatchDecoder(Generic[Record]):
             raise UndecodableRecord(f"format version {batch.version}, expected {FORMAT_VERSION}")
         if not batch.records:
             raise UndecodableRecord("a batch has at least one record")
+        writers, source = self._writers, batch.source
+        if any(writers.get(kind, source) != source for kind in set(map(type, batch.records))):
+            batch, bad = self._without_forged(batch, bad)
         return batch, bad
+
+    def _without_forged(
+        self, batch: Batch[Record | None], bad: dict[int, str]
+    ) -> tuple[Batch[Record | None], dict[int, str]]:
+        records = list(batch.records)
+        bad = dict(bad)
+        for index, record in enumerate(records):
+            writer = self._writers.get(type(record), batch.source)
+            if writer != batch.source:
+                records[index] = None
+                bad[index] = f"only {writer} writes this, not {batch.source[:64]}"
+        return msgspec.structs.replace(batch, records=records), bad
 
     def _decode_each(self, body: bytes) -> tuple[Batch[Record | None], dict[int, str]]:
         try:
