@@ -260,3 +260,27 @@ def test_events_and_settlements_are_believed_from_those_alone_who_make_them(
     assert batch.records == believed
     assert list(bad) == [index for index, record in enumerate(believed) if record is None]
     assert all(text.endswith(f"writes this, not {source}") for text in bad.values())
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        (BUY, "client_id"),
+        (BUY, "security_id"),
+        (BUY, "client_order_id"),
+        (CANCEL, "client_id"),
+        (OPEN, "api_key_hash"),
+        (REPORT, "client_id"),
+        (REPORT, "security_id"),
+        (REPORT, "client_order_id"),
+    ],
+)
+def test_a_text_too_long_for_a_database_is_not_read(record: msgspec.Struct, field: str) -> None:
+    decoder: BatchDecoder[Any] = feed_decoder() if record is REPORT else command_decoder()
+    batch, bad = decoder.decode(envelope(as_json(record, **{field: "x" * 65})))
+    assert (batch.records, list(bad)) == ([None], [0])
+
+
+def test_the_hash_of_a_key_is_printable() -> None:
+    batch, bad = command_decoder().decode(envelope(as_json(OPEN, api_key_hash="0\0")))
+    assert (batch.records, list(bad)) == ([None], [0])

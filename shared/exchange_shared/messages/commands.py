@@ -17,6 +17,10 @@ PriceE4 = Annotated[int, msgspec.Meta(ge=1, le=MAX_PRICE_E4)]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
 ClientId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}\Z")]
 SecurityId = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9.]{1,12}\Z")]
+ApiKeyHash = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}\Z")]
+ShortText = Annotated[str, msgspec.Meta(max_length=64)]
+"""An id as somebody wrote it, checked no further: long ones do not fit an index of a database."""
+
 FeePpm = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 Side = Literal["buy", "sell"]
@@ -59,21 +63,21 @@ class OpenAccount(Command, frozen=True):
 
     request_id: Id
     client_id: ClientId
-    api_key_hash: str
+    api_key_hash: ApiKeyHash
 
 
 class NewOrder(Command, frozen=True):
     """Buy or sell. `price_e4` is the limit, and absent on a market order."""
 
     order_id: Id
-    client_id: str
-    security_id: str
+    client_id: ShortText
+    security_id: ShortText
     side: Side
     order_type: OrderType
     quantity: Quantity
     price_e4: PriceE4 | None = None
     time_in_force: TimeInForce = "gtc"
-    client_order_id: str | None = None
+    client_order_id: ShortText | None = None
 
     def __post_init__(self) -> None:
         """Refuses an order that contradicts itself, also while it is being decoded."""
@@ -85,7 +89,7 @@ class CancelOrder(Command, frozen=True):
     """Take an open order of this client out of its book."""
 
     request_id: Id
-    client_id: str
+    client_id: ShortText
     order_id: Id
 
 

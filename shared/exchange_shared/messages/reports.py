@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exchange_shared.messages.commands import Side, snake_case
+from exchange_shared.messages.commands import ShortText, Side, snake_case
 from exchange_shared.messages.events import AnyEvent
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
@@ -26,13 +26,13 @@ class OrderReport(Report, frozen=True):
     """
 
     status: ReportStatus
-    client_id: str
+    client_id: ShortText
     order_id: Whole | None = None
-    security_id: str | None = None
+    security_id: ShortText | None = None
     side: Side | None = None
     quantity: Whole | None = None
     price_e4: Whole | None = None
-    client_order_id: str | None = None
+    client_order_id: ShortText | None = None
     reason: str | None = None
     message: str | None = None
 
