@@ -15,6 +15,10 @@ _COUNTER_BITS = 8
 _PER_MS = 1 << _COUNTER_BITS
 _LAST_TICK = (1 << 41 + _COUNTER_BITS) - 1
 
+MAX_FLOOR = (1 << 53) - (10 * 365 * 86_400_000 << _COUNTER_BITS + _NODE_BITS)
+"""Ids from here on, of the last ten years before the end, no gateway has made: they are forged,
+and beginning above them would leave none."""
+
 
 class OrderIds:
     """Makes the ids of one gateway.
@@ -44,5 +48,7 @@ class OrderIds:
 
     def raise_floor(self, order_id: int) -> None:
         """Make only ids greater than this one, whichever gateway made it."""
+        if order_id >= MAX_FLOOR:
+            return
         milliseconds = order_id >> _COUNTER_BITS + _NODE_BITS
         self._last_tick = max(self._last_tick, (milliseconds + 1 << _COUNTER_BITS) - 1)

@@ -31,7 +31,7 @@ from exchange_shared.postgres import StoredPosition, load_position, load_queries
 from order_entry_gateway.answer_collector import AnswerCollector
 from order_entry_gateway.auth import KeyTable
 from order_entry_gateway.execution_reports import ExecutionReport, ReportCollector
-from order_entry_gateway.order_ids import OrderIds
+from order_entry_gateway.order_ids import MAX_FLOOR, OrderIds
 from order_entry_gateway.readiness import Readiness
 
 log = structlog.get_logger()
@@ -93,7 +93,8 @@ async def load_stored(dsn: str, keys: KeyTable, ids: OrderIds) -> StoredPosition
             stored = await load_position(connection, DATA_FEED)
             for row in await connection.fetch(queries["clients"]):
                 keys.add(row["client_id"], row["api_key_hash"])
-            ids.raise_floor(await connection.fetchval(queries["greatest_order_id"]))
+            greatest = await connection.fetchval(queries["greatest_order_id"], MAX_FLOOR)
+            ids.raise_floor(greatest)
             return stored
     except asyncpg.UndefinedTableError:
         return StoredPosition(None, {})

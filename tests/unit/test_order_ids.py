@@ -61,6 +61,13 @@ def test_after_a_restart_ids_begin_above_every_id_of_the_log(node: int) -> None:
     assert ids.take(1)[0] > stored
 
 
+def test_a_forged_id_from_the_end_of_time_does_not_use_up_all_others() -> None:
+    ids = OrderIds(0, Clock())
+    before = ids.take(1)[0]
+    ids.raise_floor(2**53 - 1)
+    assert ids.take(1) == [before + 1]
+
+
 def test_gateways_never_make_the_same_id() -> None:
     clock = Clock()
     taken = [order_id for node in range(16) for order_id in OrderIds(node, clock).take(1_000)]
