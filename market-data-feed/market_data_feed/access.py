@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -101,13 +100,3 @@ class Access:
 def key_in(authorization: str | None) -> str | None:
     """The API key in an `Authorization` header."""
     return bearer_key(authorization)
-
-
-def origin_allowed(origin: str | None, host: str | None, allowed_origins: list[str]) -> bool:
-    """Whether a page from this origin may open a WebSocket: our own, or one that is allowed.
-
-    Programs send no origin, and are not what this protects from.
-    """
-    if origin is None or origin in allowed_origins:
-        return True
-    return host is not None and urlsplit(origin).netloc.lower() == host.lower()

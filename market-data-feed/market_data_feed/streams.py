@@ -7,9 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
+from exchange_shared.auth import origin_allowed
 from exchange_shared.http import ApiError, decode_json, encode_json, error_response
 from market_data_feed import views
-from market_data_feed.access import key_in, origin_allowed
+from market_data_feed.access import key_in
 from market_data_feed.app import Reads
 from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of
 

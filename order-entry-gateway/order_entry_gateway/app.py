@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import FastAPI, Request, Response, Security
@@ -11,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.websockets import WebSocket
 
-from exchange_shared.auth import bearer_key, new_api_key
+from exchange_shared.auth import bearer_key, new_api_key, origin_allowed
 from exchange_shared.http import (
     MAX_WEBSOCKET_FRAME_BYTES,
     ApiError,
@@ -230,15 +229,13 @@ def _add_sessions(app: FastAPI, doors: Doors) -> None:
 
 
 def _check_origin(websocket: WebSocket, allowed: list[str]) -> None:
-    """Refuse foreign web pages. What is no browser sends no origin.
+    """Refuse foreign web pages.
 
     Raises:
         ApiError: 403 `origin_not_allowed`.
     """
-    origin = websocket.headers.get("origin")
-    if origin is None or origin in allowed:
-        return
-    if urlsplit(origin).netloc != websocket.headers.get("host"):
+    headers = websocket.headers
+    if not origin_allowed(headers.get("origin"), headers.get("host"), allowed):
         raise ApiError(403, "origin_not_allowed", "pages of this origin may not use the exchange")
 
 

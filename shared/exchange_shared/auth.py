@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from urllib.parse import urlsplit
 
 MIN_API_KEY_LENGTH = 16
 MAX_API_KEY_LENGTH = 128
@@ -25,3 +26,16 @@ def bearer_key(authorization: str | None) -> str | None:
     """The key in an `Authorization: Bearer …` header, `None` without one."""
     scheme, _, api_key = (authorization or "").partition(" ")
     return api_key.strip() or None if scheme.lower() == "bearer" else None
+
+
+def origin_allowed(origin: str | None, host: str | None, allowed_origins: list[str]) -> bool:
+    """Whether a page from this origin may open a WebSocket: our own, or one that is allowed.
+
+    Programs send no origin, and are not what this protects from.
+    """
+    if origin is None or origin in allowed_origins:
+        return True
+    try:
+        return host is not None and urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # not a URL
+        return False

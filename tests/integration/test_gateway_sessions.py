@@ -158,7 +158,7 @@ async def test_a_session_that_logged_in_outlives_the_time_for_the_login(
 async def test_pages_of_other_origins_are_refused_before_the_session_begins(
     gateway: Gateway,
 ) -> None:
-    for origin in ("https://evil.site", "null", "http://127.0.0.1:1"):
+    for origin in ("https://evil.site", "null", "http://[", "http://127.0.0.1:1"):
         with pytest.raises(InvalidStatus) as caught:
             async with gateway.connect(origin=origin):
                 pass

@@ -181,7 +181,7 @@ async def test_pages_of_other_sites_are_refused_before_they_are_accepted(
         for origin in (allowed, f"http://127.0.0.1:{feed.port}"):
             async with websockets.connect(url, additional_headers={"Origin": origin}):
                 pass
-        for origin in ("https://evil.site", "null", "http://127.0.0.1"):
+        for origin in ("https://evil.site", "null", "http://[", "http://127.0.0.1"):
             with pytest.raises(websockets.InvalidStatus) as refused:
                 await websockets.connect(url, additional_headers={"Origin": origin})
             response = refused.value.response
