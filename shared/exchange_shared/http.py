@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from exchange_shared.metrics import Metrics
 
@@ -176,6 +177,10 @@ def create_app(title: str, description: str, health: Health, metrics: Metrics) -
         code = _STATUS_CODES.get(error.status_code, "refused")
         message = f"{request.method} {request.url.path}: {error.detail}"
         return error_response(ApiError(error.status_code, code, message))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # who went in the middle of a request does not read it
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
