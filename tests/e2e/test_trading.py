@@ -13,7 +13,8 @@ def key(client_id: str) -> dict[str, str]:
     return {"Authorization": f"Bearer key-of-client-{client_id}"}
 
 
-async def open_account(http: httpx.AsyncClient, exchange: RunningExchange, client_id: str) -> None:
+async def open_account(http: httpx.AsyncClient, exchange: RunningExchange, client_id: str) -> int:
+    """Open an account; the `seq` of the answer."""
     answer = await http.post(
         f"{exchange.gateway_url}/clients",
         json={"client_id": client_id, "api_key": f"key-of-client-{client_id}"},
@@ -21,6 +22,8 @@ async def open_account(http: httpx.AsyncClient, exchange: RunningExchange, clien
     assert answer.status_code == 201, answer.text
     assert answer.json()["balance"] == 10_000
     assert answer.json()["holdings"]["MSFT"] == 100
+    seq: int = answer.json()["seq"]
+    return seq
 
 
 async def order(
@@ -118,10 +121,12 @@ async def test_the_operator_sees_every_account_and_others_only_their_own(
 ) -> None:
     async with httpx.AsyncClient() as http:
         await open_account(http, exchange, "alice")
-        await open_account(http, exchange, "bob")
+        seq = {"min_seq": await open_account(http, exchange, "bob")}
         url = f"{exchange.feed_url}/balance/alice"
-        own = await http.get(url, headers=key("alice"))
-        operator = await http.get(url, headers={"Authorization": f"Bearer {OPERATOR_KEY}"})
+        own = await http.get(url, params=seq, headers=key("alice"))
+        operator = await http.get(
+            url, params=seq, headers={"Authorization": f"Bearer {OPERATOR_KEY}"}
+        )
         assert own.json() == operator.json()
         other = await http.get(url, headers=key("bob"))
         assert other.status_code == 403
