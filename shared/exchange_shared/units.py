@@ -6,6 +6,7 @@ microseconds since 1970-01-01 UTC (`_us`) and rates are parts per million (`_ppm
 is 100 ppm).
 """
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
@@ -27,6 +28,8 @@ MAX_TOTAL_E4 = 900_000_000_000 * E4
 _EXACT_FLOAT_E4 = 10**15
 _EXACT = Context(prec=40, Emax=40, Emin=-40, traps=[Inexact, InvalidOperation, Overflow])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
 
 
 def to_e4(amount: Decimal) -> int:
@@ -84,3 +87,16 @@ def format_time(time_us: int) -> str:
     """RFC 3339 in UTC with microseconds: `2026-01-31T09:30:00.000001Z`."""
     moment = _EPOCH + timedelta(microseconds=time_us)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> int:
+    """The microseconds since 1970-01-01 UTC of a time as `format_time` writes it.
+
+    The fraction may have fewer digits, or be left out, and `+00:00` may stand for `Z`.
+
+    Raises:
+        ValueError: the text is not of this form, or there is no such time.
+    """
+    if not _UTC_TIME.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a time like 2026-01-31T09:30:00Z")
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND

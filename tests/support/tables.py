@@ -5,44 +5,50 @@
     alice buys 10 MSFT at 100.00 named first
     alice sells 5 MSFT at market
     alice buys 5 MSFT at 100.00 ioc
+    alice buys 50 MSFT at 100.00 display 5 stp cancel_oldest until 500
+    alice buys 5 MSFT at 100.00 day post_only hidden
+    alice sells 5 MSFT at market stop 99.00 group one
+    alice sells 5 MSFT at 99.50 stop 99.00 group one
+    alice sells 5 MSFT at market trail 1.50
+    alice buys 5 MSFT at market trail 2%
+    alice replaces #1 quantity 5 price 100.01
     alice cancels #1
+    alice cancels all MSFT buys
+    tick 500
 
-Orders are numbered from 1 in the order in which they stand in the table. Lines that begin with a
-hash and a blank are comments.
+Orders are numbered from 1 in the order in which they stand in the table, unless `id 7` says
+otherwise. Each command comes one microsecond after the one before, a `tick` at its own time, and
+any other command at the time that `at_time 400` at its end says. `until` makes an order `gtd`.
+Lines that begin with a hash and a blank are comments.
 """
-
-from decimal import Decimal
 
 from exchange_shared.messages import (
     AccountConfirmed,
     AccountOpened,
-    AnyCommand,
     AnyEvent,
-    CancelOrder,
-    ConfigureMarket,
-    ListSecurity,
     MarketConfigured,
-    NewOrder,
-    OpenAccount,
+    MassCancelled,
     OrderAccepted,
     OrderCancelled,
+    OrderReduced,
     OrderRejected,
     OrderRepeated,
+    OrderReplaced,
+    OrderTriggered,
     PriceChanged,
     RequestRejected,
     SecurityListed,
     TradeExecuted,
 )
-from exchange_shared.units import format_e4, to_e4
+from exchange_shared.units import format_e4
 from matching_engine.core import Exchange
-
-REQUEST_IDS_FROM = 1_000_000
+from tests.support.table_commands import CommandReader, options_text
 
 
 def run_table(table: str) -> str:
     """The table with its commands run on a new exchange, and the events that they really cause."""
     exchange = Exchange()
-    reader = _CommandReader()
+    reader = CommandReader()
     lines: list[str] = []
     for line in table.splitlines():
         if line.startswith("    "):
@@ -56,71 +62,6 @@ def run_table(table: str) -> str:
         exchange.check_invariants()
         lines += [f"    {describe(event)}" for event in events]
     return "\n".join(lines) + "\n"
-
-
-class _CommandReader:
-    def __init__(self) -> None:
-        self._orders = 0
-        self._requests = REQUEST_IDS_FROM
-        self._time_us = 0
-
-    def command(self, line: str) -> AnyCommand:
-        words = line.split()
-        self._time_us += 1
-        self._requests += 1
-        if words[0] == "configure":
-            return ConfigureMarket(
-                time_us=self._time_us,
-                request_id=self._requests,
-                initial_balance_e4=_e4(words[2]),
-                maker_fee_ppm=int(Decimal(words[4]) * 100),
-                taker_fee_ppm=int(Decimal(words[6]) * 100),
-            )
-        if words[0] == "list":
-            return ListSecurity(
-                time_us=self._time_us,
-                request_id=self._requests,
-                security_id=words[1],
-                tick_e4=_e4(words[3]),
-                reference_price_e4=_e4(words[5]),
-                granted_quantity=int(words[7]),
-            )
-        if words[0] == "open":
-            key = words[3] if len(words) > 2 else f"key of {words[1]}"
-            return OpenAccount(
-                time_us=self._time_us,
-                request_id=self._requests,
-                client_id=words[1],
-                api_key_hash=key,
-            )
-        if words[1] == "cancels":
-            return CancelOrder(
-                time_us=self._time_us,
-                request_id=self._requests,
-                client_id=words[0],
-                order_id=int(words[2].removeprefix("#")),
-            )
-        return self._order(words)
-
-    def _order(self, words: list[str]) -> NewOrder:
-        client_id, verb, quantity, security_id, _at, price, *options = words
-        self._orders += 1
-        return NewOrder(
-            time_us=self._time_us,
-            order_id=self._orders,
-            client_id=client_id,
-            security_id=security_id,
-            side={"buys": "buy", "sells": "sell"}[verb],  # type: ignore[arg-type]
-            order_type="market" if price == "market" else "limit",
-            quantity=int(quantity),
-            price_e4=None if price == "market" else _e4(price),
-            time_in_force="ioc" if "ioc" in options else "gtc",
-            client_order_id=options[options.index("named") + 1] if "named" in options else None,
-        )
-
-
-def _e4(amount: str) -> int:
-    return to_e4(Decimal(amount.replace(",", "")))
 
 
 def _price(price_e4: int | None) -> str:
@@ -161,7 +102,8 @@ def describe(event: AnyEvent) -> str:
             return (
                 f"#{event.order_id} accepted: {event.client_id} {event.side} {event.quantity}"
                 f" {event.security_id} {event.order_type} {_price(event.price_e4)}"
-                f" {event.time_in_force}{named}, holds {format_e4(event.unit_hold_e4)} each"
+                f" {event.time_in_force}{options_text(event)}{named},"
+                f" holds {format_e4(event.unit_hold_e4)} each"
             )
         case OrderRejected():
             return f"#{event.order_id} refused: {event.reason}: {event.message}"
@@ -183,6 +125,21 @@ def describe(event: AnyEvent) -> str:
             )
         case OrderCancelled():
             return f"#{event.order_id} cancelled: {event.quantity} left, {event.reason}"
+        case OrderTriggered():
+            return f"#{event.order_id} triggered: last {format_e4(event.last_e4)}"
+        case OrderReplaced():
+            place = "keeps" if event.kept_priority else "loses"
+            return (
+                f"#{event.order_id} replaced: {event.quantity} at {format_e4(event.price_e4)},"
+                f" open {event.remaining_quantity}, holds {format_e4(event.unit_hold_e4)} each,"
+                f" {place} its place"
+            )
+        case OrderReduced():
+            return (
+                f"#{event.order_id} reduced: by {event.quantity}, open {event.remaining_quantity}"
+            )
+        case MassCancelled():
+            return f"mass cancelled: {event.count} of {event.client_id}"
         case PriceChanged():
             return (
                 f"{event.security_id} {_price(event.bid_e4)} x{event.bid_quantity}"

@@ -121,7 +121,7 @@ BAD_RECORDS: list[object] = [
     as_json(BUY, order_type="market"),
     as_json(BUY, side="hold"),
     as_json(BUY, side=["buy"]),
-    as_json(BUY, time_in_force="fok"),
+    as_json(BUY, time_in_force="never"),
     as_json(MARKET, taker_fee_ppm=-1),
 ]
 

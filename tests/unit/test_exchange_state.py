@@ -61,11 +61,7 @@ def test_fills_leaves_and_cancels_make_up_each_order(seed: int) -> None:
                 left = asked[event.buy_order_id] - gone[event.buy_order_id]
                 assert left == event.buy_remaining_quantity
     state = exchange.state()
-    open_quantity = {
-        order.request.order_id: order.remaining_quantity
-        for security in state.securities
-        for order in security.bids + security.asks
-    }
+    open_quantity = {order.request.order_id: order.remaining_quantity for order in state.orders}
     assert {order_id: quantity - gone[order_id] for order_id, quantity in asked.items()} == {
         order_id: open_quantity.get(order_id, 0) for order_id in asked
     }

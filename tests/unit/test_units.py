@@ -17,6 +17,7 @@ from exchange_shared.units import (
     format_time,
     from_e4,
     now_us,
+    parse_time,
     to_e4,
 )
 
@@ -136,6 +137,36 @@ def test_a_fee_is_the_exact_one_rounded(notional_e4: int, rate_ppm: int) -> None
 )
 def test_a_time_has_all_its_microseconds(time_us: int, text: str) -> None:
     assert format_time(time_us) == text
+
+
+@given(st.integers(-(2**50), 2**53))
+def test_a_time_is_read_as_it_is_written(time_us: int) -> None:
+    assert parse_time(format_time(time_us)) == time_us
+
+
+@pytest.mark.parametrize(
+    ("text", "time_us"),
+    [
+        ("1970-01-01T00:00:01Z", 1_000_000),
+        ("1970-01-01T00:00:01.5Z", 1_500_000),
+        ("1970-01-01T00:00:01.000001+00:00", 1_000_001),
+        ("1969-12-31T23:59:59.999999Z", -1),
+    ],
+)
+def test_the_fraction_of_a_time_may_be_short(text: str, time_us: int) -> None:
+    assert parse_time(text) == time_us
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "2026-01-31", "2026-01-31T09:30:00", "2026-01-31 09:30:00Z",
+     "2026-01-31T09:30:00.Z", "2026-01-31T09:30:00.0000001Z", "2026-01-31T09:30:00+01:00",
+     "2026-02-29T09:30:00Z", "2026-01-31T24:00:00Z", "2026-01-31T09:30:60Z",
+     "0000-01-31T09:30:00Z", "2026-01-31T09:30:00Z\n", "٢026-01-31T09:30:00Z"],
+)  # fmt: skip
+def test_what_is_no_time_in_utc_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_time(text)
 
 
 def test_the_clock_counts_microseconds_of_this_century() -> None:

@@ -11,11 +11,15 @@ from exchange_shared.messages import (
     AnySettlement,
     OrderAccepted,
     OrderCancelled,
+    OrderReduced,
+    OrderReplaced,
     OrderStatus,
+    OrderTriggered,
     Side,
     TradeExecuted,
     TradeSettled,
 )
+from exchange_shared.messages.commands import STOP_TYPES
 from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS
 
 CASH = "cash"
@@ -87,22 +91,28 @@ class ReferenceOrder:
     """What the events say of one accepted order."""
 
     accepted: OrderAccepted
+    quantity: int
+    price_e4: int | None
+    waits: bool
     filled: int = 0
     notional_e4: int = 0
     cancelled: int = 0
+    expired: bool = False
 
     @property
     def open_quantity(self) -> int:
         """Shares that may still trade."""
-        return self.accepted.quantity - self.filled - self.cancelled
+        return self.quantity - self.filled - self.cancelled
 
     @property
     def status(self) -> OrderStatus:
         """What has become of it."""
         if self.cancelled:
-            return "cancelled"
+            return "expired" if self.expired else "cancelled"
         if self.open_quantity == 0:
             return "filled"
+        if self.waits:
+            return "pending_trigger"
         return "partially_filled" if self.filled else "new"
 
 
@@ -118,19 +128,37 @@ class ReferenceOrders:
 
     def apply(self, event: AnyEvent) -> None:
         """Take in the next event."""
-        if isinstance(event, OrderAccepted):
-            self._accept(event)
-        elif isinstance(event, TradeExecuted):
-            self._trade(event)
-        elif isinstance(event, OrderCancelled):
-            order = self.orders[event.order_id]
-            if event.quantity != order.open_quantity:
-                self.problems.append(
-                    f"order {event.order_id}: {event.quantity} cancelled,"
-                    f" {order.open_quantity} were open"
-                )
-            order.cancelled += event.quantity
-            self._finish(order)
+        match event:
+            case OrderAccepted():
+                self._accept(event)
+            case TradeExecuted():
+                self._trade(event)
+            case OrderCancelled():
+                self._cancel(event)
+            case OrderTriggered():
+                self.orders[event.order_id].waits = False
+            case OrderReduced():
+                order = self.orders[event.order_id]
+                order.quantity -= event.quantity
+                self._expect_open(order, event.remaining_quantity)
+            case OrderReplaced():
+                order = self.orders[event.order_id]
+                order.quantity = event.quantity
+                order.price_e4 = event.price_e4
+                self._expect_open(order, event.remaining_quantity)
+
+    def _cancel(self, event: OrderCancelled) -> None:
+        order = self.orders[event.order_id]
+        self._expect_open(order, event.quantity)
+        order.cancelled += event.quantity
+        order.expired = event.reason == "expired"
+        self._finish(order)
+
+    def _expect_open(self, order: ReferenceOrder, quantity: int) -> None:
+        if order.open_quantity != quantity or quantity <= 0:
+            self.problems.append(
+                f"order {order.accepted.order_id}: {order.open_quantity} are open, not {quantity}"
+            )
 
     def _accept(self, event: OrderAccepted) -> None:
         if event.order_id in self.orders:
@@ -142,7 +170,9 @@ class ReferenceOrders:
                 self.problems.append(
                     f"{event.client_id}: {name} named order {first}, then {event.order_id}"
                 )
-        self.orders[event.order_id] = ReferenceOrder(event)
+        self.orders[event.order_id] = ReferenceOrder(
+            event, event.quantity, event.price_e4, waits=event.order_type in STOP_TYPES
+        )
 
     def _finish(self, order: ReferenceOrder) -> None:
         """Forget the oldest name of a finished order, as the engine does beyond its limit."""
@@ -169,7 +199,7 @@ class ReferenceOrders:
     ) -> None:
         order = self.orders[order_id]
         accepted = order.accepted
-        limit_e4 = accepted.price_e4
+        limit_e4 = order.price_e4
         order.filled += trade.quantity
         order.notional_e4 += trade.quantity * trade.price_e4
         if (accepted.side, accepted.client_id) != (side, client_id):

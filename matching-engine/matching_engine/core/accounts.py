@@ -1,6 +1,6 @@
 """Accounts: cash and shares of each client, and how much of them open orders hold."""
 
-from matching_engine.core.order import Order
+from matching_engine.core.order import Ended, Order
 
 MAX_REMEMBERED_ORDERS = 10_000
 """Finished orders per account whose `client_order_id` is remembered; the oldest is forgotten."""
@@ -61,13 +61,22 @@ class Account:
         """Shares by security, without those it has none of."""
         return {name: held.quantity for name, held in self.positions.items() if held.quantity}
 
+    def release(self, order: Order, quantity: int) -> None:
+        """Free what an order holds for some of its open shares."""
+        request = order.request
+        if request.side == "buy":
+            self.cash_held_e4 -= quantity * order.unit_hold_e4
+        else:
+            self.positions[request.security_id].held -= quantity
+
     def named_order(self, client_order_id: str) -> Order | None:
         """The order that this client gave this name, open or still remembered."""
         return self.open_orders.get(client_order_id) or self.finished_orders.get(client_order_id)
 
-    def finish(self, order: Order) -> None:
-        """Remember a named order that left the market, and forget the oldest beyond the limit."""
-        name = order.client_order_id
+    def finish(self, order: Order, ended: Ended) -> None:
+        """Note how an order ended; remember a named one, and forget the oldest beyond the limit."""
+        order.ended = ended
+        name = order.request.client_order_id
         if name is None:
             return
         del self.open_orders[name]

@@ -6,6 +6,7 @@ settled. A broken invariant is an `AssertionError`, which must end the process.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from exchange_shared.messages import (
@@ -14,25 +15,26 @@ from exchange_shared.messages import (
     AnyCommand,
     AnyEvent,
     CancelOrder,
+    ClockTick,
     ConfigureMarket,
     ListSecurity,
     MarketConfigured,
+    MassCancel,
     NewOrder,
     OpenAccount,
-    OrderAccepted,
-    OrderRejected,
-    OrderRepeated,
+    PriceChanged,
     RejectReason,
+    ReplaceOrder,
     RequestRejected,
     SecurityListed,
 )
 from exchange_shared.messages.commands import Command
 from exchange_shared.units import MAX_TOTAL_E4, format_e4
 from matching_engine.core.accounts import Account, Position
+from matching_engine.core.closing import expire_orders
 from matching_engine.core.market import Market
-from matching_engine.core.matching import cancel, match, publish_price
-from matching_engine.core.order import Order
 from matching_engine.core.order_book import OrderBook
+from matching_engine.core.orders import cancel_order, mass_cancel, new_order, replace_order
 from matching_engine.core.snapshotting import dump, load
 from matching_engine.core.state import ExchangeState, encode_state, hash_state
 
@@ -41,13 +43,16 @@ class Exchange:
     """All accounts and all books. A pure function of the commands that were applied."""
 
     def __init__(self, state: ExchangeState | None = None) -> None:
-        self._market = Market() if state is None else load(state)
+        self._market = market = Market() if state is None else load(state)
         self._handlers: dict[type[Command], Callable[[Any], None]] = {
-            NewOrder: self._new_order,
-            CancelOrder: self._cancel_order,
+            NewOrder: partial(new_order, market),
+            ReplaceOrder: partial(replace_order, market),
+            CancelOrder: partial(cancel_order, market),
+            MassCancel: partial(mass_cancel, market),
             OpenAccount: self._open_account,
             ListSecurity: self._list_security,
             ConfigureMarket: self._configure_market,
+            ClockTick: lambda _command: None,
         }
 
     @property
@@ -62,16 +67,23 @@ class Exchange:
 
     @property
     def open_orders(self) -> int:
-        """How many orders rest in the books."""
+        """How many orders are open, waiting stops included."""
         return len(self._market.orders)
 
     def apply(self, command: AnyCommand) -> list[AnyEvent]:
-        """Apply the next command; returns the events it caused, in order, at least one."""
+        """Apply the next command; returns the events it caused, in order."""
         market = self._market
         events: list[AnyEvent] = []
         market.events = events
         market.time_us = command.time_us
+        if command.time_us > market.clock_us:
+            market.clock_us = command.time_us
+        expire_orders(market)
         self._handlers[type(command)](command)
+        if market.touched:
+            for book in market.touched.values():
+                _publish_price(market, book)
+            market.touched.clear()
         return events
 
     def state(self) -> ExchangeState:
@@ -110,7 +122,7 @@ class Exchange:
                 command.reference_price_e4,
                 command.granted_quantity,
             )
-        elif book.tick_e4 != command.tick_e4 and (book.bids or book.asks):
+        elif book.tick_e4 != command.tick_e4 and not book.is_empty:
             self._reject_request(
                 command,
                 "tick_in_use",
@@ -180,143 +192,9 @@ class Exchange:
             )
         )
 
-    def _new_order(self, command: NewOrder) -> None:
-        account = self._market.accounts.get(command.client_id)
-        if account is None:
-            message = f"there is no client {command.client_id}"
-            self._reject_order(command, "unknown_client", message)
-            return
-        name = command.client_order_id
-        if name is not None and (first := account.named_order(name)) is not None:
-            if first.asks_the_same(command):
-                self._repeat(command, first)
-            else:
-                message = f"client_order_id {name} names another order; give this one a new name"
-                self._reject_order(command, "client_order_id_reused", message)
-            return
-        book = self._market.books.get(command.security_id)
-        if book is None:
-            message = f"{command.security_id} is not listed here"
-            self._reject_order(command, "unknown_security", message)
-            return
-        if command.order_id in self._market.orders:
-            message = f"order id {command.order_id} is in use"
-            self._reject_order(command, "order_id_in_use", message)
-            return
-        price_e4 = command.price_e4
-        if price_e4 is not None and price_e4 % book.tick_e4:
-            message = f"{format_e4(price_e4)} is not a multiple of {format_e4(book.tick_e4)}"
-            self._reject_order(command, "price_off_tick", message)
-            return
-        order = Order(command, command.quantity, maker_fee_ppm=self._market.maker_fee_ppm)
-        if command.side == "sell":
-            position = account.positions.get(command.security_id)
-            if position is None or position.available < command.quantity:
-                message = (
-                    f"{command.quantity} shares of {command.security_id} are needed,"
-                    f" {position.available if position else 0} are available"
-                )
-                self._reject_order(command, "insufficient_shares", message)
-                return
-            position.held += command.quantity
-        elif price_e4 is not None:
-            order.unit_hold_e4 = self._market.unit_cost_e4(price_e4)
-            cost_e4 = order.unit_hold_e4 * command.quantity
-            if account.available_e4 < cost_e4:
-                message = (
-                    f"{format_e4(cost_e4)} with the highest fee is needed,"
-                    f" {format_e4(account.available_e4)} is available"
-                )
-                self._reject_order(command, "insufficient_funds", message)
-                return
-            account.cash_held_e4 += cost_e4
-        self._accept(order, account, book)
-
-    def _accept(self, order: Order, account: Account, book: OrderBook) -> None:
-        request = order.request
-        if request.client_order_id is not None:
-            account.open_orders[request.client_order_id] = order
-        self._market.events.append(
-            OrderAccepted(
-                seq=self._market.next_seq(),
-                time_us=request.time_us,
-                order_id=request.order_id,
-                client_id=request.client_id,
-                security_id=request.security_id,
-                side=request.side,
-                order_type=request.order_type,
-                quantity=request.quantity,
-                price_e4=request.price_e4,
-                time_in_force=request.time_in_force,
-                client_order_id=request.client_order_id,
-                unit_hold_e4=order.unit_hold_e4,
-            )
-        )
-        stopped = match(self._market, order, account, book)
-        if order.remaining_quantity == 0:
-            account.finish(order)
-        elif stopped is not None:
-            cancel(self._market, order, account, stopped)
-        else:
-            assert request.price_e4 is not None, "a market order cannot rest"
-            book.side(request.side).add(order, request.price_e4)
-            self._market.orders[request.order_id] = order
-        publish_price(self._market, book)
-
-    def _cancel_order(self, command: CancelOrder) -> None:
-        order = self._market.orders.get(command.order_id)
-        if order is None or order.request.client_id != command.client_id:
-            message = f"you have no open order {command.order_id}"
-            self._reject_request(command, "unknown_order", message)
-            return
-        request = order.request
-        assert request.price_e4 is not None, "a market order rested"
-        account = self._market.accounts[command.client_id]
-        book = self._market.books[request.security_id]
-        del self._market.orders[command.order_id]
-        book.side(request.side).remove(order, request.price_e4)
-        cancel(self._market, order, account, "requested", command.request_id)
-        publish_price(self._market, book)
-
-    def _repeat(self, command: NewOrder, first: Order) -> None:
-        assert command.client_order_id is not None
-        self._market.events.append(
-            OrderRepeated(
-                seq=self._market.next_seq(),
-                time_us=command.time_us,
-                request_id=command.order_id,
-                order_id=first.order_id,
-                client_id=command.client_id,
-                client_order_id=command.client_order_id,
-                security_id=command.security_id,
-                status=first.status,
-                filled_quantity=first.filled_quantity,
-                remaining_quantity=0 if first.cancelled else first.remaining_quantity,
-                notional_e4=first.notional_e4,
-            )
-        )
-
-    def _reject_order(self, command: NewOrder, reason: RejectReason, message: str) -> None:
-        self._market.events.append(
-            OrderRejected(
-                seq=self._market.next_seq(),
-                time_us=command.time_us,
-                order_id=command.order_id,
-                client_id=command.client_id,
-                security_id=command.security_id,
-                side=command.side,
-                order_type=command.order_type,
-                quantity=command.quantity,
-                price_e4=command.price_e4,
-                client_order_id=command.client_order_id,
-                reason=reason,
-                message=message,
-            )
-        )
-
     def _reject_request(
         self,
-        command: OpenAccount | ListSecurity | CancelOrder,
+        command: OpenAccount | ListSecurity,
         reason: RejectReason,
         message: str,
     ) -> None:
@@ -328,6 +206,26 @@ class Exchange:
                 reason=reason,
                 message=message,
                 client_id=None if isinstance(command, ListSecurity) else command.client_id,
-                order_id=command.order_id if isinstance(command, CancelOrder) else None,
             )
         )
+
+
+def _publish_price(market: Market, book: OrderBook) -> None:
+    """Report the best displayed prices and the last trade price, if any of them changed."""
+    bid, ask = book.bids.best_displayed(), book.asks.best_displayed()
+    price = (bid.price_e4 if bid else None, ask.price_e4 if ask else None, book.last_e4)
+    if price == book.published_price:
+        return
+    book.published_price = price
+    market.events.append(
+        PriceChanged(
+            seq=market.next_seq(),
+            time_us=market.time_us,
+            security_id=book.security_id,
+            bid_e4=price[0],
+            bid_quantity=bid.quantity if bid else 0,
+            ask_e4=price[1],
+            ask_quantity=ask.quantity if ask else 0,
+            last_e4=price[2],
+        )
+    )

@@ -1,22 +1,37 @@
 """The state that commands change: accounts, books, open orders, terms, and the counters."""
 
+import heapq
+
 from exchange_shared.messages import AnyEvent
-from exchange_shared.units import PPM
 from matching_engine.core.accounts import Account
-from matching_engine.core.order import Order
+from matching_engine.core.order import Ended, Order
 from matching_engine.core.order_book import OrderBook
+
+DAY_US = 86_400_000_000
+
+Group = tuple[str, str]
+"""A client, and the name of a group of its orders of which one cancels the others."""
 
 
 class Market:
-    """Everything that the exchange knows. `events` gathers what the current command causes."""
+    """Everything that the exchange knows.
+
+    `orders` are all open ones, waiting stops included, in the order of acceptance. `events` gathers
+    what the current command causes, `time_us` is its time, and `clock_us` the latest time so far.
+    `touched` are the books that may have another price now.
+    """
 
     __slots__ = (
+        "_expiries",
         "accounts",
         "api_keys",
+        "arrivals",
         "books",
+        "clock_us",
         "events",
         "execution_seq",
         "fees_e4",
+        "groups",
         "initial_balance_e4",
         "issued_e4",
         "maker_fee_ppm",
@@ -24,6 +39,7 @@ class Market:
         "seq",
         "taker_fee_ppm",
         "time_us",
+        "touched",
         "trade_id",
     )
 
@@ -31,7 +47,9 @@ class Market:
         self.seq = 0
         self.execution_seq = 0
         self.trade_id = 0
+        self.arrivals = 0
         self.time_us = 0
+        self.clock_us = 0
         self.initial_balance_e4 = 0
         self.maker_fee_ppm = 0
         self.taker_fee_ppm = 0
@@ -41,7 +59,10 @@ class Market:
         self.api_keys: dict[str, str] = {}
         self.books: dict[str, OrderBook] = {}
         self.orders: dict[int, Order] = {}
+        self.groups: dict[Group, dict[int, Order]] = {}
         self.events: list[AnyEvent] = []
+        self.touched: dict[str, OrderBook] = {}
+        self._expiries: list[tuple[int, int, Order]] = []
 
     def next_seq(self) -> int:
         """The number of the next event."""
@@ -53,32 +74,76 @@ class Market:
         self.execution_seq += 1
         return self.execution_seq
 
-    def next_trade_id(self) -> int:
-        """The number of the next trade."""
-        self.trade_id += 1
-        return self.trade_id
+    def open(self, order: Order) -> None:
+        """Know an accepted order by its id, its name and its group, and when it expires."""
+        request = order.request
+        self.orders[request.order_id] = order
+        if request.client_order_id is not None:
+            order.account.open_orders[request.client_order_id] = order
+        if request.oco_group is not None:
+            group = (request.client_id, request.oco_group)
+            self.groups.setdefault(group, {})[request.order_id] = order
+        if request.time_in_force == "gtd":
+            assert request.expires_us is not None, "a gtd order without an end"
+            heapq.heappush(self._expiries, (request.expires_us, order.arrival, order))
+        elif request.time_in_force == "day":
+            midnight_us = (request.time_us // DAY_US + 1) * DAY_US
+            heapq.heappush(self._expiries, (midnight_us, order.arrival, order))
 
-    def unit_cost_e4(self, price_e4: int) -> int:
-        """The most that one share can cost: its price and the highest fee on it, rounded up.
+    def close(self, order: Order, ended: Ended) -> None:
+        """Let go of an order that is in no book any more, and holds nothing."""
+        del self.orders[order.order_id]
+        request = order.request
+        if request.oco_group is not None:
+            group = (request.client_id, request.oco_group)
+            members = self.groups[group]
+            del members[request.order_id]
+            if not members:
+                del self.groups[group]
+        order.account.finish(order, ended)
 
-        Rounding up each share's fee covers the rounding of any number of partial fills.
-        """
-        highest_ppm = max(self.maker_fee_ppm, self.taker_fee_ppm)
-        return price_e4 - (-price_e4 * highest_ppm // PPM)
+    def siblings(self, order: Order) -> list[Order]:
+        """The other open orders of an order's group, in the order of acceptance."""
+        request = order.request
+        if request.oco_group is None:
+            return []
+        members = self.groups.get((request.client_id, request.oco_group), {})
+        return [member for member in members.values() if member is not order]
+
+    def take_expired(self) -> Order | None:
+        """The next open order whose time has come, `None` when there is none."""
+        expiries = self._expiries
+        while expiries and expiries[0][0] <= self.clock_us:
+            order = heapq.heappop(expiries)[2]
+            if order.ended is None:
+                return order
+        return None
 
     def check_invariants(self) -> None:
         """Raises `AssertionError` when money, shares, holds or books do not add up."""
-        resting: dict[int, Order] = {}
-        cash_held: dict[str, int] = {}
-        shares_held: dict[tuple[str, str], int] = {}
+        found: dict[int, Order] = {}
         for book in self.books.values():
             book.check_invariants()
             for side in (book.bids, book.asks):
                 for level in side:
-                    resting.update(level.orders)
-        assert resting == self.orders, "the order index and the books differ"
-        for order in resting.values():
+                    found.update({order.order_id: order for order in level})
+            found.update({order.order_id: order for order in book.stops})
+        assert found == self.orders, "the order index and the books differ"
+        arrivals = [order.arrival for order in self.orders.values()]
+        assert arrivals == sorted(arrivals), "the order index is out of order"
+        for group, members in self.groups.items():
+            assert members, "an empty group was kept"
+            for order in members.values():
+                assert self.orders.get(order.order_id) is order, "a group has an order that ended"
+                assert (order.request.client_id, order.request.oco_group) == group, "a wrong group"
+        self._check_accounts()
+
+    def _check_accounts(self) -> None:
+        cash_held: dict[str, int] = {}
+        shares_held: dict[tuple[str, str], int] = {}
+        for order in self.orders.values():
             client_id, security_id = order.request.client_id, order.request.security_id
+            assert order.ended is None, "an order that ended is open"
             if order.request.side == "buy":
                 hold_e4 = order.unit_hold_e4 * order.remaining_quantity
                 cash_held[client_id] = cash_held.get(client_id, 0) + hold_e4
@@ -93,7 +158,7 @@ class Market:
                 assert position.held == held, "a share hold is off"
                 assert 0 <= position.held <= position.quantity, "more is held than there is"
             for name, order in account.open_orders.items():
-                assert order.client_order_id == name, "an order is filed under a wrong name"
-                assert resting.get(order.order_id) is order, "a named order is open but rests not"
+                assert order.request.client_order_id == name, "an order has a wrong name"
+                assert self.orders.get(order.order_id) is order, "a named order is not open"
         cash_e4 = sum(account.cash_e4 for account in self.accounts.values())
         assert cash_e4 + self.fees_e4 == self.issued_e4, "cash was made or lost"

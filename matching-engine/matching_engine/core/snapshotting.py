@@ -1,6 +1,5 @@
 """The market as plain data, and back."""
 
-from exchange_shared.messages import Side
 from matching_engine.core.accounts import Account, Position
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
@@ -14,6 +13,8 @@ def dump(market: Market) -> ExchangeState:
         seq=market.seq,
         execution_seq=market.execution_seq,
         trade_id=market.trade_id,
+        arrivals=market.arrivals,
+        clock_us=market.clock_us,
         initial_balance_e4=market.initial_balance_e4,
         maker_fee_ppm=market.maker_fee_ppm,
         taker_fee_ppm=market.taker_fee_ppm,
@@ -21,6 +22,7 @@ def dump(market: Market) -> ExchangeState:
         issued_e4=market.issued_e4,
         accounts=[_dump_account(account) for account in market.accounts.values()],
         securities=[_dump_book(book) for book in market.books.values()],
+        orders=[_dump_order(order) for order in market.orders.values()],
     )
 
 
@@ -30,6 +32,8 @@ def load(state: ExchangeState) -> Market:
     market.seq = state.seq
     market.execution_seq = state.execution_seq
     market.trade_id = state.trade_id
+    market.arrivals = state.arrivals
+    market.clock_us = state.clock_us
     market.initial_balance_e4 = state.initial_balance_e4
     market.maker_fee_ppm = state.maker_fee_ppm
     market.taker_fee_ppm = state.taker_fee_ppm
@@ -39,41 +43,44 @@ def load(state: ExchangeState) -> Market:
         account = _load_account(account_state)
         market.accounts[account.client_id] = account
         market.api_keys[account.api_key_hash] = account.client_id
+    for order_state in state.orders:
+        market.open(_load_order(order_state, market.accounts[order_state.request.client_id]))
     for security in state.securities:
-        book = OrderBook(
-            security.security_id,
-            security.tick_e4,
-            security.reference_price_e4,
-            security.granted_quantity,
-            security.last_e4,
-        )
-        market.books[security.security_id] = book
-        _load_side(market, book, "buy", security.bids)
-        _load_side(market, book, "sell", security.asks)
-        book.published_price = book.price()
+        market.books[security.security_id] = _load_book(market, security)
+    for order in market.orders.values():
+        if order.stop_price_e4 is not None:
+            market.books[order.request.security_id].stops.restore(order)
     return market
 
 
 def _dump_order(order: Order) -> OrderState:
     return OrderState(
         order.request,
+        order.arrival,
+        order.quantity,
         order.remaining_quantity,
+        order.price_e4,
+        order.displayed_quantity,
+        order.stop_price_e4,
         order.unit_hold_e4,
         order.maker_fee_ppm,
+        order.taker_fee_ppm,
         order.notional_e4,
-        order.cancelled,
+        order.ended,
     )
 
 
-def _load_order(state: OrderState) -> Order:
-    return Order(
-        state.request,
-        state.remaining_quantity,
-        state.unit_hold_e4,
-        state.maker_fee_ppm,
-        state.notional_e4,
-        state.cancelled,
-    )
+def _load_order(state: OrderState, account: Account) -> Order:
+    order = Order(state.request, account, state.arrival, state.maker_fee_ppm, state.taker_fee_ppm)
+    order.quantity = state.quantity
+    order.remaining_quantity = state.remaining_quantity
+    order.price_e4 = state.price_e4
+    order.displayed_quantity = state.displayed_quantity
+    order.stop_price_e4 = state.stop_price_e4
+    order.unit_hold_e4 = state.unit_hold_e4
+    order.notional_e4 = state.notional_e4
+    order.ended = state.ended
+    return order
 
 
 def _dump_account(account: Account) -> AccountState:
@@ -92,9 +99,9 @@ def _load_account(state: AccountState) -> Account:
     for security_id, quantity, held in state.positions:
         account.positions[security_id] = Position(quantity, held)
     for order_state in state.finished_orders:
-        order = _load_order(order_state)
-        assert order.client_order_id is not None, "an order without a name was remembered"
-        account.finished_orders[order.client_order_id] = order
+        name = order_state.request.client_order_id
+        assert name is not None, "an order without a name was remembered"
+        account.finished_orders[name] = _load_order(order_state, account)
     return account
 
 
@@ -110,17 +117,21 @@ def _dump_book(book: OrderBook) -> SecurityState:
     )
 
 
-def _dump_side(side: BookSide) -> list[OrderState]:
-    return [_dump_order(order) for level in side for order in level.orders.values()]
+def _dump_side(side: BookSide) -> list[int]:
+    return [order.order_id for level in side for order in level]
 
 
-def _load_side(market: Market, book: OrderBook, side: Side, orders: list[OrderState]) -> None:
-    for order_state in orders:
-        order = _load_order(order_state)
-        request = order.request
-        assert request.price_e4 is not None, "a market order rested"
-        book.side(side).add(order, request.price_e4)
-        market.orders[request.order_id] = order
-        if request.client_order_id is not None:
-            account = market.accounts[request.client_id]
-            account.open_orders[request.client_order_id] = order
+def _load_book(market: Market, security: SecurityState) -> OrderBook:
+    book = OrderBook(
+        security.security_id,
+        security.tick_e4,
+        security.reference_price_e4,
+        security.granted_quantity,
+        security.last_e4,
+    )
+    for order_id in security.bids:
+        book.bids.add(market.orders[order_id])
+    for order_id in security.asks:
+        book.asks.add(market.orders[order_id])
+    book.published_price = book.price()
+    return book

@@ -1,6 +1,7 @@
 """The whole state of the exchange as plain data: what a snapshot holds and a state hash covers."""
 
 import hashlib
+from typing import Literal
 
 import msgspec
 
@@ -11,11 +12,17 @@ class OrderState(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An order, open or remembered."""
 
     request: NewOrder
+    arrival: int
+    quantity: int
     remaining_quantity: int
+    price_e4: int | None
+    displayed_quantity: int | None
+    stop_price_e4: int | None
     unit_hold_e4: int
     maker_fee_ppm: int
+    taker_fee_ppm: int
     notional_e4: int
-    cancelled: bool
+    ended: Literal["filled", "cancelled", "expired"] | None
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -30,27 +37,29 @@ class AccountState(msgspec.Struct, frozen=True):
 
 
 class SecurityState(msgspec.Struct, frozen=True):
-    """A security and its book: the open orders of each side in order of priority."""
+    """A security and its book: the ids of the resting orders of each side in order of priority."""
 
     security_id: str
     tick_e4: int
     reference_price_e4: int
     granted_quantity: int
     last_e4: int | None
-    bids: list[OrderState]
-    asks: list[OrderState]
+    bids: list[int]
+    asks: list[int]
 
 
 class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the next command's outcome depends on.
 
-    Accounts and securities stand in the order in which they came, so two exchanges that took the
-    same commands have equal states, however each of them got there.
+    Accounts, securities and open orders stand in the order in which they came, so two exchanges
+    that took the same commands have equal states, however each of them got there.
     """
 
     seq: int
     execution_seq: int
     trade_id: int
+    arrivals: int
+    clock_us: int
     initial_balance_e4: int
     maker_fee_ppm: int
     taker_fee_ppm: int
@@ -58,6 +67,7 @@ class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     issued_e4: int
     accounts: list[AccountState]
     securities: list[SecurityState]
+    orders: list[OrderState]
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exchange_shared.units import MAX_PRICE_E4, MAX_QUANTITY, MAX_TOTAL_E4
+from exchange_shared.units import MAX_PRICE_E4, MAX_QUANTITY, MAX_TOTAL_E4, PPM
 
 Id = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
 PriceE4 = Annotated[int, msgspec.Meta(ge=1, le=MAX_PRICE_E4)]
@@ -22,10 +22,26 @@ ShortText = Annotated[str, msgspec.Meta(max_length=64)]
 """An id as somebody wrote it, checked no further: long ones do not fit an index of a database."""
 
 FeePpm = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+TrailPpm = Annotated[int, msgspec.Meta(ge=1, le=PPM - 1)]
+TimeUs = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 Side = Literal["buy", "sell"]
-OrderType = Literal["limit", "market"]
-TimeInForce = Literal["gtc", "ioc"]
+OrderType = Literal["limit", "market", "stop", "stop_limit", "trailing_stop"]
+TimeInForce = Literal["gtc", "day", "gtd", "ioc", "fok"]
+SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
+
+STOP_TYPES = frozenset({"stop", "stop_limit", "trailing_stop"})
+LIMIT_TYPES = frozenset({"limit", "stop_limit"})
+RESTING = frozenset({"gtc", "day", "gtd"})
+
+
+class Contradiction(ValueError):
+    """An order makes no sense by itself: `field` is the command's, `message` what is right."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
 
 
 def snake_case(name: str) -> str:
@@ -36,7 +52,7 @@ def snake_case(name: str) -> str:
 class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=snake_case):
     """A request that the engine applies in the order of the log."""
 
-    time_us: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    time_us: TimeUs
 
 
 class ConfigureMarket(Command, frozen=True):
@@ -66,8 +82,11 @@ class OpenAccount(Command, frozen=True):
     api_key_hash: ApiKeyHash
 
 
-class NewOrder(Command, frozen=True):
-    """Buy or sell. `price_e4` is the limit, and absent on a market order."""
+class NewOrder(Command, frozen=True, omit_defaults=True):
+    """Buy or sell. `docs/trading-rules.md` tells what each type and option does.
+
+    `trail_e4` or `trail_ppm` is the distance of a trailing stop; `expires_us` the end of a `gtd`.
+    """
 
     order_id: Id
     client_id: ShortText
@@ -78,11 +97,35 @@ class NewOrder(Command, frozen=True):
     price_e4: PriceE4 | None = None
     time_in_force: TimeInForce = "gtc"
     client_order_id: ShortText | None = None
+    stop_price_e4: PriceE4 | None = None
+    trail_e4: PriceE4 | None = None
+    trail_ppm: TrailPpm | None = None
+    expires_us: TimeUs | None = None
+    post_only: bool = False
+    display_quantity: Quantity | None = None
+    hidden: bool = False
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    oco_group: ShortText | None = None
 
     def __post_init__(self) -> None:
-        """Refuses an order that contradicts itself, also while it is being decoded."""
-        if (self.price_e4 is None) != (self.order_type == "market"):
-            raise ValueError("a limit order has a price, a market order has none")
+        """Refuses an order that contradicts itself, also while it is being decoded.
+
+        Raises:
+            Contradiction: what `order_contradiction` says.
+        """
+        problem = order_contradiction(self)
+        if problem is not None:
+            raise Contradiction(*problem)
+
+
+class ReplaceOrder(Command, frozen=True):
+    """Change the quantity (in all, with what is filled) or the limit price of an open order."""
+
+    request_id: Id
+    client_id: ShortText
+    order_id: Id
+    quantity: Quantity | None = None
+    price_e4: PriceE4 | None = None
 
 
 class CancelOrder(Command, frozen=True):
@@ -93,4 +136,73 @@ class CancelOrder(Command, frozen=True):
     order_id: Id
 
 
-AnyCommand = ConfigureMarket | ListSecurity | OpenAccount | NewOrder | CancelOrder
+class MassCancel(Command, frozen=True):
+    """Take out all open orders of this client, or those of one security or one side."""
+
+    request_id: Id
+    client_id: ShortText
+    security_id: ShortText | None = None
+    side: Side | None = None
+
+
+class ClockTick(Command, frozen=True):
+    """Time passes, also when nobody trades."""
+
+
+AnyCommand = (
+    ConfigureMarket
+    | ListSecurity
+    | OpenAccount
+    | NewOrder
+    | ReplaceOrder
+    | CancelOrder
+    | MassCancel
+    | ClockTick
+)
+
+
+def order_contradiction(order: NewOrder) -> tuple[str, str] | None:
+    """Why an order makes no sense by itself: the command's field, and what would be right."""
+    order_type, time_in_force = order.order_type, order.time_in_force
+    if order_type == "limit" and order.price_e4 is not None and is_plain(order):
+        return None
+    if (order.price_e4 is not None) != (order_type in LIMIT_TYPES):
+        return "price_e4", "limit and stop_limit orders have a price, others have none"
+    if (order.stop_price_e4 is not None) != (order_type in ("stop", "stop_limit")):
+        return "stop_price_e4", "stop and stop_limit orders have a stop price, others have none"
+    trails = (order.trail_e4 is not None) + (order.trail_ppm is not None)
+    if trails != (order_type == "trailing_stop"):
+        return "trail_e4", "a trailing stop has one distance, an amount or a percentage"
+    if order_type == "market" and time_in_force in ("day", "gtd"):
+        return "time_in_force", "a market order is gtc, ioc or fok: it never rests"
+    if order_type in STOP_TYPES and time_in_force not in RESTING:
+        return "time_in_force", "a stop waits, so it is gtc, day or gtd"
+    if (order.expires_us is not None) != (time_in_force == "gtd"):
+        return "expires_us", "a gtd order tells when it expires, others do not"
+    rests = order_type in LIMIT_TYPES and time_in_force in RESTING
+    if order.post_only and not (rests and order_type == "limit"):
+        return "post_only", "only a limit order that may rest can be post-only"
+    if order.hidden and not rests:
+        return "hidden", "only an order that may rest can be hidden"
+    if order.display_quantity is not None:
+        if not rests or order.hidden:
+            return "display_quantity", "only an order that may rest, and is not hidden, has one"
+        if order.display_quantity > order.quantity:
+            return "display_quantity", "no more can be displayed than is ordered"
+    return None
+
+
+def is_plain(order: NewOrder) -> bool:
+    """Whether an order has none of the options; most have none."""
+    return (
+        order.stop_price_e4 is None
+        and order.trail_e4 is None
+        and order.trail_ppm is None
+        and order.expires_us is None
+        and not order.post_only
+        and order.display_quantity is None
+        and not order.hidden
+        and order.oco_group is None
+        and order.time_in_force != "gtd"
+        and order.self_trade_prevention == "cancel_newest"
+    )

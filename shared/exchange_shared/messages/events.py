@@ -11,37 +11,52 @@ from typing import Literal
 
 import msgspec
 
-from exchange_shared.messages.commands import OrderType, Side, TimeInForce, snake_case
+from exchange_shared.messages.commands import (
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+    snake_case,
+)
 
 RejectReason = Literal[
     "account_limit",
     "api_key_in_use",
     "client_id_taken",
     "client_order_id_reused",
+    "expired",
     "insufficient_funds",
     "insufficient_shares",
+    "not_replaceable",
     "order_id_in_use",
     "price_off_tick",
+    "quantity_filled",
     "tick_in_use",
     "unknown_client",
     "unknown_order",
     "unknown_security",
+    "would_take",
 ]
 """Why the engine refused a command. `docs/errors.md` explains each."""
 
 CancelReason = Literal[
     "requested",
+    "expired",
+    "fill_or_kill",
     "immediate_or_cancel",
     "no_liquidity",
     "insufficient_funds",
+    "one_cancels_other",
     "self_trade",
 ]
 """Why an order, or what was left of it, was taken off the market."""
 
-OrderStatus = Literal["new", "partially_filled", "filled", "cancelled"]
+OrderStatus = Literal[
+    "pending_trigger", "new", "partially_filled", "filled", "cancelled", "expired"
+]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=snake_case):
+class Event(msgspec.Struct, frozen=True, gc=False, tag=snake_case):
     """One thing that the engine did."""
 
     seq: int
@@ -97,7 +112,7 @@ class RequestRejected(Event, frozen=True):
     order_id: int | None = None
 
 
-class OrderAccepted(Event, frozen=True):
+class OrderAccepted(Event, frozen=True, omit_defaults=True):
     """An order is in the market. `unit_hold_e4` is the cash held for each share still open."""
 
     order_id: int
@@ -110,6 +125,15 @@ class OrderAccepted(Event, frozen=True):
     time_in_force: TimeInForce
     client_order_id: str | None
     unit_hold_e4: int
+    stop_price_e4: int | None = None
+    trail_e4: int | None = None
+    trail_ppm: int | None = None
+    expires_us: int | None = None
+    post_only: bool = False
+    display_quantity: int | None = None
+    hidden: bool = False
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    oco_group: str | None = None
 
 
 class OrderRejected(Event, frozen=True):
@@ -179,6 +203,47 @@ class OrderCancelled(Event, frozen=True):
     request_id: int | None = None
 
 
+class OrderTriggered(Event, frozen=True):
+    """A waiting stop was set off, and now trades as a market or limit order."""
+
+    order_id: int
+    client_id: str
+    security_id: str
+    last_e4: int
+
+
+class OrderReplaced(Event, frozen=True):
+    """An open order has another quantity or limit price. `quantity` includes what is filled."""
+
+    request_id: int
+    order_id: int
+    client_id: str
+    security_id: str
+    quantity: int
+    price_e4: int
+    remaining_quantity: int
+    unit_hold_e4: int
+    kept_priority: bool
+
+
+class OrderReduced(Event, frozen=True):
+    """An order lost `quantity` open shares without trading, to prevent a self-trade."""
+
+    order_id: int
+    client_id: str
+    security_id: str
+    quantity: int
+    remaining_quantity: int
+
+
+class MassCancelled(Event, frozen=True):
+    """A mass cancel took out this many orders, each of which has its own event."""
+
+    request_id: int
+    client_id: str
+    count: int
+
+
 class PriceChanged(Event, frozen=True):
     """The best bid price, the best ask price or the last trade price of a security changed."""
 
@@ -201,6 +266,10 @@ AnyEvent = (
     | OrderRepeated
     | TradeExecuted
     | OrderCancelled
+    | OrderTriggered
+    | OrderReplaced
+    | OrderReduced
+    | MassCancelled
     | PriceChanged
 )
 

@@ -1,0 +1,395 @@
+"""Commands of every kind with every option, in a market so small that everything collides.
+
+A *shape* says what a stream is mostly made of.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from exchange_shared.messages import (
+    AnyCommand,
+    CancelOrder,
+    ClockTick,
+    ConfigureMarket,
+    ListSecurity,
+    MassCancel,
+    NewOrder,
+    OpenAccount,
+    ReplaceOrder,
+)
+from exchange_shared.messages.commands import RESTING
+
+SECURITIES = ("MSFT", "AAPL")
+TICK_E4 = 100
+REFERENCE_E4 = 10_000
+UNKNOWN = "GOOG"
+"""A security that is not listed at first; new terms may list it."""
+DAY_US = 24 * 60 * 60 * 1_000_000
+STARTS_US = 20_000 * DAY_US - 2_000
+"""Shortly before a midnight, so that `day` orders expire."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a stream is made of: weights of the kinds, and how likely each option is."""
+
+    name: str
+    clients: int = 4
+    balance_e4: int = 1_500_000
+    grant: int = 150
+    tick_e4: int = TICK_E4
+    reference_e4: int = REFERENCE_E4
+    prices: int = 5
+    apart: int = 0
+    """By how many ticks limit prices are moved away from the market, so that more orders rest."""
+    largest: int = 20
+    securities: int = 2
+    order_types: tuple[int, int, int, int, int] = (12, 2, 1, 1, 1)
+    """Weights of limit, market, stop, stop-limit, trailing stop."""
+    times_in_force: tuple[int, int, int, int, int] = (8, 1, 1, 2, 2)
+    """Weights of gtc, day, gtd, ioc, fok."""
+    cancels: int = 10
+    replaces: int = 10
+    mass_cancels: int = 1
+    repeats: int = 3
+    terms: int = 1
+    """Percent of these commands; `terms` are new fees, listings and accounts."""
+    post_only: float = 0.05
+    display: float = 0.1
+    hidden: float = 0.1
+    group: float = 0.1
+    groups: str = "ab"
+    time_jumps: float = 0.02
+    mistakes: float = 0.01
+
+
+SHAPES = (
+    Shape("mixed"),
+    Shape("deep", prices=3, apart=2, clients=10, balance_e4=5_000_000, grant=500, largest=40),
+    Shape(
+        "wide",
+        prices=25,
+        apart=8,
+        clients=6,
+        balance_e4=5_000_000,
+        grant=500,
+        times_in_force=(8, 0, 0, 1, 2),
+    ),
+    Shape(
+        "stops",
+        prices=8,
+        clients=8,
+        securities=1,
+        order_types=(8, 2, 4, 4, 5),
+        grant=400,
+        cancels=3,
+    ),
+    Shape(
+        "icebergs",
+        prices=3,
+        apart=1,
+        display=0.45,
+        hidden=0.3,
+        times_in_force=(8, 0, 1, 1, 3),
+        largest=40,
+    ),
+    Shape(
+        "groups",
+        apart=2,
+        clients=6,
+        group=0.7,
+        order_types=(10, 1, 2, 2, 1),
+        times_in_force=(8, 1, 1, 1, 3),
+    ),
+    Shape("selves", clients=2, display=0.2, hidden=0.2, times_in_force=(8, 0, 0, 1, 4)),
+    Shape("expiry", times_in_force=(2, 5, 8, 1, 1), time_jumps=0.15),
+    Shape("replaces", apart=2, replaces=35, cancels=3, display=0.2, post_only=0.2),
+    Shape(
+        "all or nothing",
+        clients=5,
+        balance_e4=900_000,
+        prices=2,
+        largest=40,
+        apart=2,
+        securities=1,
+        order_types=(10, 3, 0, 0, 0),
+        times_in_force=(12, 0, 0, 0, 6),
+        display=0.4,
+        hidden=0.3,
+        group=0.8,
+        groups="a",
+    ),
+    Shape("poor", balance_e4=300_000, grant=30, clients=6, order_types=(8, 5, 2, 2, 2)),
+    Shape(
+        "terms",
+        terms=10,
+        order_types=(8, 2, 2, 3, 6),
+        clients=3,
+        mistakes=0.08,
+    ),
+    Shape(
+        "cheap",
+        tick_e4=1,
+        reference_e4=3,
+        prices=2,
+        balance_e4=2_000,
+        order_types=(10, 2, 2, 2, 3),
+        mistakes=0.002,
+    ),
+)
+
+
+def opening(shape: Shape, time_us: int = STARTS_US) -> list[AnyCommand]:
+    """The commands that open the market of a shape."""
+    return [
+        ConfigureMarket(
+            time_us=time_us,
+            request_id=1,
+            initial_balance_e4=shape.balance_e4,
+            maker_fee_ppm=1_000,
+            taker_fee_ppm=2_500,
+        ),
+        *(
+            ListSecurity(
+                time_us=time_us,
+                request_id=2,
+                security_id=security_id,
+                tick_e4=shape.tick_e4,
+                reference_price_e4=shape.reference_e4,
+                granted_quantity=shape.grant,
+            )
+            for security_id in SECURITIES[: shape.securities]
+        ),
+        *(
+            OpenAccount(
+                time_us=time_us,
+                request_id=3,
+                client_id=f"client{number}",
+                api_key_hash=f"{number}",
+            )
+            for number in range(shape.clients)
+        ),
+    ]
+
+
+def rich_flow(seed: int, count: int, shape: Shape) -> Iterator[AnyCommand]:
+    """The opening of a shape's market, and `count` commands."""
+    yield from opening(shape)
+    flow = _Flow(Random(f"{seed} {shape.name}"), shape)
+    for _ in range(count):
+        yield flow.next()
+
+
+class _Flow:
+    def __init__(self, random: Random, shape: Shape) -> None:
+        self._random = random
+        self._shape = shape
+        self._time_us = STARTS_US
+        self._orders: list[NewOrder] = []
+        self._resting: list[NewOrder] = []
+        self._number = 0
+
+    def next(self) -> AnyCommand:
+        shape, random = self._shape, self._random
+        self._number += 1
+        self._let_time_pass()
+        kinds = {
+            self._cancel: shape.cancels,
+            self._replace: shape.replaces,
+            self._mass_cancel: shape.mass_cancels,
+            self._repeat: shape.repeats,
+            self._terms: shape.terms,
+            self._tick: 1,
+        }
+        rest = 100 - sum(kinds.values())
+        kind = random.choices([self._order, *kinds], [rest, *kinds.values()])[0]
+        return kind()
+
+    def _let_time_pass(self) -> None:
+        if self._chance(self._shape.time_jumps):
+            jumps = (10, 50, 500, 3_000, DAY_US // 2, DAY_US, -5, -2_000)
+            self._time_us += self._random.choice(jumps)
+        elif self._chance(0.9):
+            self._time_us += 1
+
+    def _chance(self, probability: float) -> bool:
+        return self._random.random() < probability
+
+    def _client(self) -> str:
+        if self._chance(self._shape.mistakes):
+            return "nobody"
+        return f"client{self._random.randrange(self._shape.clients)}"
+
+    def _security(self) -> str:
+        if self._chance(self._shape.mistakes):
+            return UNKNOWN
+        return self._random.choice(SECURITIES[: self._shape.securities])
+
+    def _price(self, ticks: int = 0) -> int:
+        shape = self._shape
+        ticks += self._random.randint(-shape.prices, shape.prices)
+        return max(shape.reference_e4 + shape.tick_e4 * ticks + self._chance(shape.mistakes), 1)
+
+    def _order(self) -> AnyCommand:
+        shape, random = self._shape, self._random
+        fields = self._fields()
+        while not _makes_sense(fields):
+            fields = self._fields()
+        known = self._orders and self._chance(shape.mistakes)
+        order_id = random.choice(self._orders).order_id if known else self._number
+        order = NewOrder(time_us=self._time_us, order_id=order_id, **fields)
+        self._orders.append(order)
+        if order.order_type != "market" and order.time_in_force in RESTING:
+            self._resting.append(order)
+        return order
+
+    def _fields(self) -> dict[str, Any]:
+        shape, random = self._shape, self._random
+        order_type = random.choices(
+            ("limit", "market", "stop", "stop_limit", "trailing_stop"), shape.order_types
+        )[0]
+        quantity = random.randint(1, shape.largest)
+        side = random.choice(("buy", "sell"))
+        up = 1 if side == "buy" else -1
+        fields: dict[str, Any] = {
+            "client_id": self._client(),
+            "security_id": self._security(),
+            "side": side,
+            "order_type": order_type,
+            "quantity": quantity,
+            "time_in_force": random.choices(
+                ("gtc", "day", "gtd", "ioc", "fok"), shape.times_in_force
+            )[0],
+            "self_trade_prevention": random.choice(
+                ("cancel_newest", "cancel_oldest", "cancel_both", "decrement")
+            ),
+        }
+        if order_type in ("limit", "stop_limit"):
+            rests = fields["time_in_force"] in RESTING
+            fields["price_e4"] = self._price(-up * shape.apart if rests else up * shape.apart)
+        if order_type in ("stop", "stop_limit"):
+            fields["stop_price_e4"] = self._price(up * shape.prices // 2)
+        if order_type == "trailing_stop" and self._chance(0.5):
+            fields["trail_e4"] = random.choice((1, 50, 100, 150, 300, 20_000))
+        elif order_type == "trailing_stop":
+            fields["trail_ppm"] = random.choice((1, 100, 10_000, 25_000, 999_999))
+        if fields["time_in_force"] == "gtd":
+            fields["expires_us"] = max(
+                self._time_us + random.choice((0, 1, 10, 40, 200, DAY_US)), 0
+            )
+        if order_type == "limit":
+            fields["post_only"] = self._chance(shape.post_only)
+        if self._chance(shape.hidden):
+            fields["hidden"] = True
+        elif self._chance(shape.display):
+            fields["display_quantity"] = random.randint(1, min(quantity, 6))
+        if self._chance(shape.group):
+            fields["oco_group"] = random.choice(shape.groups)
+        if self._chance(0.3):
+            fields["client_order_id"] = f"name{random.randrange(self._number * 2)}"
+        return fields
+
+    def _known(self) -> NewOrder | None:
+        return self._random.choice(self._resting[-15:]) if self._resting else None
+
+    def _repeat(self) -> AnyCommand:
+        named = [order for order in self._orders[-40:] if order.client_order_id is not None]
+        if not named:
+            return self._order()
+        first = self._random.choice(named)
+        fields = {name: getattr(first, name) for name in first.__struct_fields__}
+        fields |= {"time_us": self._time_us, "order_id": self._number}
+        change = self._random.choice(
+            (
+                {"quantity": first.quantity + 1},
+                {"hidden": not first.hidden},
+                {"post_only": not first.post_only},
+                {"display_quantity": 1},
+                {"oco_group": "c"},
+                {"self_trade_prevention": "cancel_both"},
+                {"time_in_force": "gtc", "expires_us": None},
+                {"trail_e4": 1, "trail_ppm": None},
+            )
+        )
+        if self._chance(0.5) and _makes_sense(fields | change):
+            fields |= change
+        return NewOrder(**fields)
+
+    def _owner(self, order: NewOrder) -> str:
+        return self._client() if self._chance(self._shape.mistakes) else order.client_id
+
+    def _cancel(self) -> AnyCommand:
+        order = self._known()
+        if order is None:
+            return self._order()
+        return CancelOrder(
+            time_us=self._time_us,
+            request_id=self._number,
+            client_id=self._owner(order),
+            order_id=order.order_id,
+        )
+
+    def _replace(self) -> AnyCommand:
+        order = self._known()
+        if order is None:
+            return self._order()
+        quantity = max(order.quantity + self._random.randint(-6, 8), 1)
+        return ReplaceOrder(
+            time_us=self._time_us,
+            request_id=self._number,
+            client_id=self._owner(order),
+            order_id=order.order_id,
+            quantity=quantity if self._chance(0.8) else None,
+            price_e4=self._price() if self._chance(0.3) else None,
+        )
+
+    def _mass_cancel(self) -> AnyCommand:
+        return MassCancel(
+            time_us=self._time_us,
+            request_id=self._number,
+            client_id=self._client(),
+            security_id=self._security() if self._chance(0.5) else None,
+            side=self._random.choice((None, "buy", "sell")),
+        )
+
+    def _tick(self) -> AnyCommand:
+        return ClockTick(time_us=self._time_us)
+
+    def _terms(self) -> AnyCommand:
+        random = self._random
+        kind = random.randrange(3)
+        if kind == 0:
+            return ConfigureMarket(
+                time_us=self._time_us,
+                request_id=self._number,
+                initial_balance_e4=self._shape.balance_e4,
+                maker_fee_ppm=random.choice((0, 333, 1_000, 50_000)),
+                taker_fee_ppm=random.choice((0, 1_000, 2_500, 100_000)),
+            )
+        if kind == 1:
+            return ListSecurity(
+                time_us=self._time_us,
+                request_id=self._number,
+                security_id=random.choice((*SECURITIES, UNKNOWN, UNKNOWN)),
+                tick_e4=random.choice((self._shape.tick_e4, self._shape.tick_e4, 50)),
+                reference_price_e4=self._price(),
+                granted_quantity=random.choice((0, self._shape.grant)),
+            )
+        number = random.randrange(self._shape.clients + 3)
+        return OpenAccount(
+            time_us=self._time_us,
+            request_id=self._number,
+            client_id=f"client{number}",
+            api_key_hash=f"{random.choice((number, number, number + 1))}",
+        )
+
+
+def _makes_sense(fields: dict[str, Any]) -> bool:
+    """Whether an order with these fields does not contradict itself."""
+    try:
+        NewOrder(**{"time_us": 0, "order_id": 1, **fields})
+    except ValueError:
+        return False
+    return True
