@@ -7,7 +7,7 @@ from fastapi import FastAPI, Header, Query, Response
 
 from exchange_shared.http import ApiError, json_response
 from exchange_shared.messages import OrderReport
-from market_data_feed import views
+from market_data_feed import account_views, views
 from market_data_feed.access import Access, key_in
 from market_data_feed.history import History
 from market_data_feed.parameters import (
@@ -97,7 +97,7 @@ class Reads:
         """The accounts by profit, the best first."""
         ranked = sorted(
             (
-                (account.client_id, views.performance(account, self.projections.securities))
+                (account.client_id, account_views.performance(account, self.projections.securities))
                 for account in self.projections.accounts.values()
                 if account.opened
             ),
@@ -208,14 +208,14 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
         """`quantity` is settled; `available` is what a new order may sell."""
         account = await reads.account(authorization, client_id, query.min_seq)
         reads.security(security_id)
-        return json_response(views.holding_of(account, security_id, seq()))
+        return json_response(account_views.holding_of(account, security_id, seq()))
 
     @app.get("/holdings/{client_id}", tags=["accounts"], summary="Own shares")
     async def holdings(
         client_id: str, query: Annotated[Read, Query()], authorization: Key = None
     ) -> Response:
         account = await reads.account(authorization, client_id, query.min_seq)
-        return json_response(views.holdings(account, seq()))
+        return json_response(account_views.holdings(account, seq()))
 
     @app.get("/balance/{client_id}", tags=["accounts"], summary="Own cash")
     async def balance(
@@ -223,13 +223,15 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
     ) -> Response:
         """`balance` is settled; `available` is what a new order may spend."""
         account = await reads.account(authorization, client_id, query.min_seq)
-        return json_response(views.balance(account, seq()))
+        return json_response(account_views.balance(account, seq()))
 
     @app.get("/accounts/{client_id}", tags=["accounts"], summary="Everything about an account")
     async def whole_account(
         client_id: str, query: Annotated[Read, Query()], authorization: Key = None
     ) -> Response:
         account = await reads.account(authorization, client_id, query.min_seq)
-        content: dict[str, Any] = views.balance(account, seq())
-        content["holdings"] = views.holdings(account, seq())
-        return json_response(content | views.performance(account, reads.projections.securities))
+        content: dict[str, Any] = account_views.balance(account, seq())
+        content["holdings"] = account_views.holdings(account, seq())
+        return json_response(
+            content | account_views.performance(account, reads.projections.securities)
+        )

@@ -8,15 +8,18 @@ SELECT pg_advisory_xact_lock(x'666565645f737472'::bigint);
 INSERT INTO orders AS known (
     order_id, unit_hold_e4, price_e4, quantity, filled_quantity, notional_e4, last_trade_id, seq,
     created_us, updated_us, is_open, client_id, security_id, side, order_type, time_in_force,
-    status, client_order_id, reason, message
+    status, client_order_id, reason, message, options, displayed_quantity
 )
 SELECT * FROM unnest(
     $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
     $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::boolean[], $12::text[],
     $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
-    $20::text[]
+    $20::text[], $21::jsonb[], $22::bigint[]
 )
 ON CONFLICT (order_id) DO UPDATE SET
+    unit_hold_e4 = excluded.unit_hold_e4,
+    price_e4 = excluded.price_e4,
+    quantity = excluded.quantity,
     filled_quantity = excluded.filled_quantity,
     notional_e4 = excluded.notional_e4,
     last_trade_id = excluded.last_trade_id,
@@ -24,7 +27,8 @@ ON CONFLICT (order_id) DO UPDATE SET
     updated_us = excluded.updated_us,
     is_open = excluded.is_open,
     status = excluded.status,
-    reason = excluded.reason;
+    reason = excluded.reason,
+    displayed_quantity = excluded.displayed_quantity;
 
 -- name: insert_clients
 INSERT INTO client (client_id, api_key_hash, opened_us, opening_equity_e4)

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from exchange_shared.messages import (
     OrderRejected,
     OrderReport,
@@ -9,7 +11,7 @@ from exchange_shared.messages import (
     TradeExecuted,
     TradeSettled,
 )
-from market_data_feed.projections import Changes, Order
+from market_data_feed.projections import NO_OPTIONS, Changes, Options, Order
 from market_data_feed.projections.changes import OrderAnswer
 from market_data_feed.views import repeated_message
 
@@ -17,6 +19,16 @@ Row = tuple[Any, ...]
 Record = Any
 """A row as asyncpg returns it."""
 
+_json = msgspec.json.Encoder()
+_options = msgspec.json.Decoder(Options)
+
+ORDER_COLUMNS = (
+    "order_id", "unit_hold_e4", "price_e4", "quantity", "filled_quantity", "notional_e4",
+    "last_trade_id", "seq", "created_us", "updated_us", "is_open", "client_id", "security_id",
+    "side", "order_type", "time_in_force", "status", "client_order_id", "reason", "message",
+    "options", "displayed_quantity",
+)  # fmt: skip
+"""In the order in which `upsert_orders` takes them."""
 
 ORDER_REPORT_COLUMNS = (
     "report_seq", "order_id", "time_us", "quantity", "price_e4", "client_id", "security_id",
@@ -113,7 +125,16 @@ def _order_row(order: Order) -> Row:
         _storable(order.client_order_id),
         order.reason,
         _storable(order.message),
+        None if order.options is NO_OPTIONS else _options_text(order.options),
+        order.displayed_quantity if order.options.display_quantity else None,
     )
+
+
+def _options_text(options: Options) -> str:
+    group = _storable(options.oco_group)
+    if group != options.oco_group:
+        options = msgspec.structs.replace(options, oco_group=group)
+    return _json.encode(options).decode()
 
 
 def _report_row(report_seq: int, record: OrderAnswer) -> Row:
@@ -172,9 +193,14 @@ def _price_row(event: PriceChanged) -> Row:
 def order_of(row: Record) -> Order:
     """The order in a row of `orders`."""
     values = dict(row)
-    is_open = values.pop("is_open")
+    is_open, options = values.pop("is_open"), values.pop("options")
+    displayed_quantity = values.pop("displayed_quantity")
     remaining_quantity = values["quantity"] - values["filled_quantity"] if is_open else 0
-    return Order(**values, remaining_quantity=remaining_quantity)
+    if options is not None:
+        values["options"] = _options.decode(options)
+    order = Order(**values, remaining_quantity=remaining_quantity)
+    order.displayed_quantity = order.part() if displayed_quantity is None else displayed_quantity
+    return order
 
 
 def trade_of(row: Record) -> TradeExecuted:

@@ -1,4 +1,4 @@
-"""The JSON of the public API, from what the feed knows. `docs/` has the shapes."""
+"""The JSON of prices, books, trades, orders and reports. `docs/` has the shapes."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from exchange_shared.messages import (
     TradeExecuted,
     TradeSettled,
 )
-from exchange_shared.units import PPM, format_time, from_e4
-from market_data_feed.projections import Account, Holding, Level, Order, Security
+from exchange_shared.units import format_time, from_e4
+from market_data_feed.projections import NO_OPTIONS, Level, Options, Order, Security
 from market_data_feed.projections.changes import OrderAnswer
 
 Json = dict[str, Any]
@@ -107,6 +107,7 @@ def order(found: Order) -> Json:
         "time_in_force": found.time_in_force,
         "quantity": found.quantity,
         "price": amount(found.price_e4),
+        **_options(found.options),
         "status": found.status,
         "filled_quantity": found.filled_quantity,
         "remaining_quantity": found.remaining_quantity,
@@ -119,6 +120,20 @@ def order(found: Order) -> Json:
     }
 
 
+def _options(options: Options) -> Json:
+    return {
+        "stop_price": amount(options.stop_price_e4),
+        "trail_amount": amount(options.trail_e4),
+        "trail_percent": amount(options.trail_ppm),  # 10,000 ppm are one percent
+        "expires_at": None if options.expires_us is None else format_time(options.expires_us),
+        "post_only": options.post_only,
+        "display_quantity": options.display_quantity,
+        "hidden": options.hidden,
+        "self_trade_prevention": options.self_trade_prevention,
+        "oco_group": options.oco_group,
+    }
+
+
 def unanswered_order(report: OrderReport) -> Json:
     """The state of an order that the engine has not answered, or that the gateway denied."""
     denied = report.status == "denied"
@@ -128,10 +143,11 @@ def unanswered_order(report: OrderReport) -> Json:
         "client_id": report.client_id,
         "security_id": report.security_id,
         "side": report.side,
-        "type": "market" if report.price_e4 is None else "limit",
+        "type": None,
         "time_in_force": None,
         "quantity": report.quantity,
         "price": amount(report.price_e4),
+        **_options(NO_OPTIONS),
         "status": "rejected" if denied else "pending",
         "filled_quantity": 0,
         "remaining_quantity": 0 if denied else report.quantity,
@@ -251,66 +267,3 @@ def fill_reports(report_seq: int, record: TradeExecuted | TradeSettled) -> tuple
         buyer |= {"remaining_quantity": record.buy_remaining_quantity, "seq": record.seq}
         seller |= {"remaining_quantity": record.sell_remaining_quantity, "seq": record.seq}
     return buyer, seller
-
-
-def balance(account: Account, seq: int) -> Json:
-    """Cash: what the ledger says, what open orders hold, and what a new order may use."""
-    return {
-        "client_id": account.client_id,
-        "balance": amount(account.settled_cash_e4),
-        "held": amount(account.held_e4),
-        "available": amount(account.available_e4),
-        "seq": seq,
-    }
-
-
-def holding(found: Holding, seq: int) -> Json:
-    """Shares, likewise."""
-    return {
-        "security_id": found.security_id,
-        "client_id": found.client_id,
-        "quantity": found.settled_quantity,
-        "held": found.held,
-        "available": found.available,
-        "average_cost": amount(average_e4(found.cost_e4, found.quantity)),
-        "seq": seq,
-    }
-
-
-def equity_e4(account: Account, securities: dict[str, Security]) -> int:
-    """Settled cash and settled shares, at the last trade's price or else the reference price."""
-    total_e4 = account.settled_cash_e4
-    for held in account.holdings.values():
-        security = securities.get(held.security_id)
-        if security is not None:
-            total_e4 += security.mark_e4 * held.settled_quantity
-    return total_e4
-
-
-def performance(account: Account, securities: dict[str, Security]) -> Json:
-    """Equity, profit since the account was opened, and what it has traded."""
-    equity = equity_e4(account, securities)
-    profit_e4 = equity - account.opening_equity_e4
-    opening_e4 = account.opening_equity_e4
-    return {
-        "equity": amount(equity),
-        "profit": amount(profit_e4),
-        "return": profit_e4 * PPM // opening_e4 / PPM if opening_e4 else None,
-        "trades": account.trades,
-        "volume": account.volume,
-    }
-
-
-def holding_of(account: Account, security_id: str, seq: int) -> Json:
-    """The shares of one security, also when there never were any."""
-    found = account.holdings.get(security_id) or Holding(account.client_id, security_id)
-    return holding(found, seq)
-
-
-def holdings(account: Account, seq: int) -> list[Json]:
-    """All shares that there are, or are in motion, by security."""
-    return [
-        holding(found, seq)
-        for _, found in sorted(account.holdings.items())
-        if found.quantity or found.settled_quantity
-    ]

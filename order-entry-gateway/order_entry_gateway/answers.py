@@ -17,14 +17,20 @@ _HTTP_STATUS = {
     "api_key_in_use": 409,
     "client_id_taken": 409,
     "client_order_id_reused": 409,
+    "not_replaceable": 409,
+    "quantity_filled": 409,
 }
 _FIELDS = {
     "api_key_in_use": "api_key",
     "client_id_taken": "client_id",
     "client_order_id_reused": "client_order_id",
+    "expired": "expires_at",
+    "not_replaceable": "order_id",
     "price_off_tick": "price",
+    "quantity_filled": "quantity",
     "unknown_order": "order_id",
     "unknown_security": "security_id",
+    "would_take": "price",
 }
 
 
@@ -40,8 +46,8 @@ class OrderAnswer(msgspec.Struct, omit_defaults=True):
     """What the engine did with a new order.
 
     `reason` tells why the rest of an order was cancelled. `repeated` marks the answer to an order
-    that came before under the same `client_order_id`: it shows that first order as it is now, and
-    has no `fills`, because the repetition made no trade.
+    that came before under the same `client_order_id`: it shows how that first order stands now,
+    and has no `fills`, because the repetition made no trade.
     """
 
     order_id: int
@@ -61,6 +67,27 @@ class OrderAnswer(msgspec.Struct, omit_defaults=True):
     repeated: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+class ReplaceAnswer(msgspec.Struct, omit_defaults=True):
+    """What the engine made of a replacement; `fills` and `average_price` are those it led to.
+
+    `client_order_id` is null when there was none, or the order is older than this gateway's run.
+    """
+
+    order_id: int
+    client_order_id: str | None
+    security_id: str
+    quantity: int
+    price: Amount
+    status: OrderStatus
+    filled_quantity: int
+    remaining_quantity: int
+    average_price: Amount | None
+    fills: list[Fill]
+    kept_priority: bool
+    seq: int
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class CancelAnswer(msgspec.Struct):
     """An own order was cancelled; `cancelled_quantity` shares of it were still open."""
 
@@ -68,6 +95,14 @@ class CancelAnswer(msgspec.Struct):
     security_id: str
     status: Literal["cancelled"]
     cancelled_quantity: int
+    seq: int
+
+
+class MassCancelAnswer(msgspec.Struct):
+    """So many own orders were cancelled: these."""
+
+    cancelled: int
+    order_ids: list[int]
     seq: int
 
 
@@ -97,8 +132,12 @@ class PendingAnswer(msgspec.Struct):
 class EngineRefusal(ApiError):
     """The engine refused a command. The error shape, with the order's id and the event's `seq`."""
 
-    def __init__(self, reason: str, message: str, seq: int, order_id: int | None) -> None:
-        super().__init__(_HTTP_STATUS.get(reason, 422), reason, message, _FIELDS.get(reason))
+    def __init__(
+        self, reason: str, message: str, seq: int, order_id: int | None, field: str | None = None
+    ) -> None:
+        """Without a `field` it is the one that the reason is usually about."""
+        status = _HTTP_STATUS.get(reason, 422)
+        super().__init__(status, reason, message, field or _FIELDS.get(reason))
         self.seq = seq
         self.order_id = order_id
 
@@ -120,7 +159,16 @@ class OutcomeUnknown(ApiError):
         return {**super().body(), **self.details}
 
 
-Answer = OrderAnswer | CancelAnswer | AccountAnswer | DoneAnswer | PendingAnswer | ApiError
+Answer = (
+    OrderAnswer
+    | ReplaceAnswer
+    | CancelAnswer
+    | MassCancelAnswer
+    | AccountAnswer
+    | DoneAnswer
+    | PendingAnswer
+    | ApiError
+)
 
 
 def _body(value: Any) -> Any:

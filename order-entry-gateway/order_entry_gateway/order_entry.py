@@ -14,18 +14,25 @@ from exchange_shared.market import MarketConfig
 from exchange_shared.messages import (
     AnyCommand,
     CancelOrder,
+    ClockTick,
+    MassCancel,
     NewOrder,
     OpenAccount,
+    ReplaceOrder,
 )
 from exchange_shared.units import now_us
 from order_entry_gateway.answers import Answer, OutcomeUnknown, PendingAnswer
 from order_entry_gateway.gateway_metrics import GatewayMetrics
 from order_entry_gateway.order_ids import OrderIds
 from order_entry_gateway.order_reports import OrderReports
-from order_entry_gateway.parsing import new_order, parse_orders
+from order_entry_gateway.parsing import new_orders
 from order_entry_gateway.pending import Group, Pending, Slot
 from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.readiness import Readiness
+from order_entry_gateway.schemas import MassCancelRequest, ReplaceRequest
+
+Request = CancelOrder | MassCancel | OpenAccount | ReplaceOrder
+"""The commands of which each request makes one."""
 
 OnAnswered = Callable[[list[Answer]], None]
 
@@ -73,38 +80,54 @@ class OrderEntry:
             await self._reports.denied(client_id, refusals, self._entry.pending)
             raise
         self._check_open(len(values))
-        requests = parse_orders(values, client_id)
-        orders = [request for request in requests if not isinstance(request, ApiError)]
+        requests = new_orders(values, client_id, self._ids.take(len(values)), self._now_us())
+        orders = [request for request in requests if isinstance(request, NewOrder)]
         answers = [request if isinstance(request, ApiError) else None for request in requests]
         group: Group[Answer] = Group([*answers], on_answered, self._loop.time())
         if orders:
-            time_us = self._now_us()
-            ids = self._ids.take(len(orders))
-            commands = [
-                new_order(request, client_id, order_id, time_us)
-                for request, order_id in zip(orders, ids, strict=True)
-            ]
-            self._metrics.orders.inc(len(commands))
-            self._send(group, commands)
+            self._metrics.orders.inc(len(orders))
+            self._send(group, orders)
         else:
             group.close()
         if len(orders) < len(values):
             refusals = [(value, no) for value, no in zip(values, answers, strict=True) if no]
             await self._reports.denied(client_id, refusals, self._entry.pending)
 
-    async def cancel(self, client_id: str, order_id: int, on_answered: OnAnswered) -> None:
-        """Take in a cancel.
+    async def replace(
+        self, client_id: str, order_id: int, wanted: ReplaceRequest, on_answered: OnAnswered
+    ) -> None:
+        """Take in a replacement.
 
         Raises:
             ApiError: 429 or 503; nothing was published.
         """
         await self._orders_limit.check(client_id)
-        self._check_open(1)
-        (request_id,) = self._ids.take(1)
-        command = CancelOrder(
-            time_us=self._now_us(), request_id=request_id, client_id=client_id, order_id=order_id
+        self._request(
+            ReplaceOrder,
+            on_answered,
+            client_id=client_id,
+            order_id=order_id,
+            quantity=wanted.quantity,
+            price_e4=wanted.price,
         )
-        self._send(Group([None], on_answered, self._loop.time()), [command])
+
+    async def cancel(self, client_id: str, order_id: int, on_answered: OnAnswered) -> None:
+        """Take in a cancel; raises likewise."""
+        await self._orders_limit.check(client_id)
+        self._request(CancelOrder, on_answered, client_id=client_id, order_id=order_id)
+
+    async def mass_cancel(
+        self, client_id: str, which: MassCancelRequest, on_answered: OnAnswered
+    ) -> None:
+        """Take in a mass cancel; raises likewise."""
+        await self._orders_limit.check(client_id)
+        self._request(
+            MassCancel,
+            on_answered,
+            client_id=client_id,
+            security_id=which.security_id,
+            side=which.side,
+        )
 
     def open_account(self, client_id: str, api_key: str, on_answered: OnAnswered) -> None:
         """Take in a request for an account.
@@ -112,15 +135,24 @@ class OrderEntry:
         Raises:
             ApiError: 503; nothing was published.
         """
-        self._check_open(1)
-        (request_id,) = self._ids.take(1)
-        command = OpenAccount(
-            time_us=self._now_us(),
-            request_id=request_id,
-            client_id=client_id,
-            api_key_hash=hash_api_key(api_key),
+        api_key_hash = hash_api_key(api_key)
+        self._request(OpenAccount, on_answered, client_id=client_id, api_key_hash=api_key_hash)
+
+    def tick(self) -> None:
+        """Let the engine's time pass, if it can be told; nobody waits for an answer."""
+        can_be_told = (
+            self._readiness.problem() is None
+            and self._bus.unavailable_reason() is None
+            and self._entry.room_for(1)
         )
-        self._send(Group([None], on_answered, self._loop.time()), [command])
+        if can_be_told:
+            self._entry.put([ClockTick(time_us=self._now_us())])
+
+    async def keep_ticking(self, seconds: float) -> None:
+        """Tick for ever."""
+        while True:
+            await asyncio.sleep(seconds)
+            self.tick()
 
     def configure(self, market: MarketConfig, on_answered: OnAnswered) -> None:
         """Publish the market's terms, without a limit to how long the answers may take."""
@@ -133,6 +165,13 @@ class OrderEntry:
         """Hand over the answers of a group that the engine has answered in full."""
         self._metrics.answer_seconds.observe(self._loop.time() - group.began)
         group.close()
+
+    def _request(self, command_type: type[Request], on_answered: OnAnswered, **fields: Any) -> None:
+        """Publish one command, and wait for its answer. Raises `ApiError` 503."""
+        self._check_open(1)
+        (request_id,) = self._ids.take(1)
+        command = command_type(time_us=self._now_us(), request_id=request_id, **fields)
+        self._send(Group([None], on_answered, self._loop.time()), [command])
 
     def _check_open(self, count: int) -> None:
         """Raises `ApiError` 503 when requests cannot be taken in now."""
@@ -181,21 +220,31 @@ class OrderEntry:
 
 def _id_of(command: AnyCommand) -> int:
     """The id under which the engine answers a command."""
+    assert not isinstance(command, ClockTick), "a clock tick has no answer"
     return command.order_id if isinstance(command, NewOrder) else command.request_id
 
 
 def _late_answer(command: AnyCommand, confirmed: bool) -> Answer:
     """What can be said of a command that the engine has not answered in time."""
-    order_id = command.order_id if isinstance(command, NewOrder | CancelOrder) else None
+    order_id = None
+    if isinstance(command, NewOrder | ReplaceOrder | CancelOrder):
+        order_id = command.order_id
     if confirmed:
         return PendingAnswer(msgspec.UNSET if order_id is None else order_id, "pending")
-    if isinstance(command, OpenAccount):
-        advice = "ask again with the same client_id and api_key"
-    elif isinstance(command, NewOrder) and command.client_order_id is not None:
-        advice = f"repeat the order with the same client_order_id {command.client_order_id}"
-    elif isinstance(command, NewOrder):
-        advice = "see whether the order exists before you send another"
-    else:
-        advice = "repeat the cancel"
     details = {} if order_id is None else {"order_id": order_id}
-    return OutcomeUnknown(f"the log has not confirmed the request in time; {advice}", details)
+    message = f"the log has not confirmed the request in time; {_advice(command)}"
+    return OutcomeUnknown(message, details)
+
+
+def _advice(command: AnyCommand) -> str:
+    match command:
+        case OpenAccount():
+            return "ask again with the same client_id and api_key"
+        case NewOrder(client_order_id=None):
+            return "see whether the order exists before you send another"
+        case NewOrder():
+            return f"repeat the order with the same client_order_id {command.client_order_id}"
+        case ReplaceOrder():
+            return "see what the order is now before you replace it again"
+        case _:
+            return "repeat the cancel"

@@ -6,17 +6,35 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from exchange_shared.http import ApiError, validation_error
 from exchange_shared.messages import NewOrder, Side
+from exchange_shared.messages.commands import Contradiction
 from order_entry_gateway.schemas import (
     ClientOrderId,
     OrderRequest,
     PriceE4,
     Quantity,
+    ReplaceRequest,
     SecurityId,
 )
 
 _MAX_NAME = 64
+_OPTIONS = {
+    "stop_price": "stop_price_e4",
+    "trail_amount": "trail_e4",
+    "trail_percent": "trail_ppm",
+    "expires_at": "expires_us",
+    "post_only": "post_only",
+    "display_quantity": "display_quantity",
+    "hidden": "hidden",
+    "self_trade_prevention": "self_trade_prevention",
+    "oco_group": "oco_group",
+}
+"""What most orders do not have, with the names of the command's fields."""
+
+_OPTION_NAMES = frozenset(_OPTIONS)
+_API_FIELDS = {**{field: name for name, field in _OPTIONS.items()}, "price_e4": "price"}
 
 Model = TypeVar("Model", bound=BaseModel)
+Replace = TypeVar("Replace", bound=ReplaceRequest)
 
 _orders: TypeAdapter[list[OrderRequest]] = TypeAdapter(list[OrderRequest])
 _reported_fields: dict[str, tuple[str, TypeAdapter[Any]]] = {
@@ -42,36 +60,36 @@ def parse(model: type[Model], value: Any) -> Model:
         raise _named(error) from None
 
 
-def parse_orders(values: list[Any], client_id: str) -> list[OrderRequest | ApiError]:
-    """Each order, or why it is refused: 422 for its shape, 403 for somebody else's `client_id`."""
+def new_orders(
+    values: list[Any], client_id: str, ids: list[int], time_us: int
+) -> list[NewOrder | ApiError]:
+    """The command for each order, under the id in its place, or why it is refused.
+
+    That is 422 for its shape, and 403 for somebody else's `client_id`.
+    """
     try:
-        orders: list[OrderRequest | ApiError] = [*_orders.validate_python(values)]
+        requests: list[OrderRequest | ApiError] = [*_orders.validate_python(values)]
     except ValidationError:
-        orders = [_parse_order(value) for value in values]
-    for index, order in enumerate(orders):
-        if isinstance(order, OrderRequest):
-            if (order.price is None) != (order.type == "market"):
-                orders[index] = _contradiction(order)
-            elif order.client_id is not None and order.client_id != client_id:
-                message = f"the API key belongs to {client_id}, not to {order.client_id}"
-                orders[index] = ApiError(403, "not_your_account", message, "client_id")
-    return orders
+        requests = [_parse_order(value) for value in values]
+    return [
+        request
+        if isinstance(request, ApiError)
+        else _new_order(request, client_id, order_id, time_us)
+        for request, order_id in zip(requests, ids, strict=True)
+    ]
 
 
-def new_order(request: OrderRequest, client_id: str, order_id: int, time_us: int) -> NewOrder:
-    """The command for a checked order."""
-    return NewOrder(
-        time_us=time_us,
-        order_id=order_id,
-        client_id=client_id,
-        security_id=request.security_id,
-        side=request.side,
-        order_type=request.type,
-        quantity=request.quantity,
-        price_e4=request.price,
-        time_in_force=request.time_in_force,
-        client_order_id=request.client_order_id,
-    )
+def parse_replace(model: type[Replace], value: Any) -> Replace:
+    """A replacement from decoded JSON, which must have something new.
+
+    Raises:
+        ApiError: 422 with the field's name.
+    """
+    request = parse(model, value)
+    if request.quantity is None and request.price is None:
+        message = "quantity: a new quantity, a new price, or both are expected"
+        raise ApiError(422, "missing_field", message, "quantity")
+    return request
 
 
 def well_formed_fields(value: Any) -> dict[str, Any]:
@@ -93,10 +111,39 @@ def _parse_order(value: Any) -> OrderRequest | ApiError:
         return refusal
 
 
-def _contradiction(order: OrderRequest) -> ApiError:
-    if order.price is None:
-        return ApiError(422, "missing_field", "price: a limit order needs a price", "price")
-    return ApiError(422, "invalid_field", "price: a market order has no price", "price")
+def _new_order(
+    request: OrderRequest, client_id: str, order_id: int, time_us: int
+) -> NewOrder | ApiError:
+    if request.client_id is not None and request.client_id != client_id:
+        message = f"the API key belongs to {client_id}, not to {request.client_id}"
+        return ApiError(403, "not_your_account", message, "client_id")
+    used = request.model_fields_set & _OPTION_NAMES
+    options = {_OPTIONS[name]: getattr(request, name) for name in used}
+    try:
+        return NewOrder(
+            time_us=time_us,
+            order_id=order_id,
+            client_id=client_id,
+            security_id=request.security_id,
+            side=request.side,
+            order_type=request.type,
+            quantity=request.quantity,
+            price_e4=request.price,
+            time_in_force=request.time_in_force,
+            client_order_id=request.client_order_id,
+            **options,
+        )
+    except Contradiction as contradiction:
+        return _contradictory(request, contradiction)
+
+
+def _contradictory(request: OrderRequest, contradiction: Contradiction) -> ApiError:
+    """The refusal in the names of the API: of a field that is missing, or should not be there."""
+    field = _API_FIELDS.get(contradiction.field, contradiction.field)
+    if field == "trail_amount" and request.trail_amount is None and request.trail_percent:
+        field = "trail_percent"
+    code = "missing_field" if getattr(request, field) is None else "invalid_field"
+    return ApiError(422, code, f"{field}: {contradiction.message}", field)
 
 
 def _named(error: ValidationError) -> ApiError:

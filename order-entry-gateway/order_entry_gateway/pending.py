@@ -76,6 +76,11 @@ class Pending(Generic[Answer]):
         self._slots[id_] = slot
         slot.group.ids.append(id_)
 
+    def awaits(self, id_: int, command_type: type[AnyCommand]) -> bool:
+        """Whether somebody waits for the answer to a command of this type with this id."""
+        slot = self._slots.get(id_)
+        return slot is not None and type(slot.command) is command_type
+
     def take(self, id_: int) -> Slot[Answer] | None:
         """The slot for the answer to a command, which is now coming; `None` if nobody waits."""
         return self._slots.pop(id_, None)

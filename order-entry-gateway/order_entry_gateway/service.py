@@ -14,9 +14,9 @@ from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.units import now_us
 from order_entry_gateway.answer_collector import AnswerCollector
 from order_entry_gateway.answers import Answer
-from order_entry_gateway.app import Doors, build_app
+from order_entry_gateway.app import build_app
 from order_entry_gateway.auth import KeyTable
-from order_entry_gateway.execution_reports import ReportCollector
+from order_entry_gateway.calls import Doors
 from order_entry_gateway.gateway_metrics import GatewayMetrics
 from order_entry_gateway.order_entry import OrderEntry
 from order_entry_gateway.order_ids import OrderIds
@@ -24,6 +24,7 @@ from order_entry_gateway.order_reports import OrderReports
 from order_entry_gateway.pending import Pending
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
+from order_entry_gateway.report_collector import ReportCollector
 from order_entry_gateway.sessions import Sessions
 from order_entry_gateway.settings import GatewaySettings
 from order_entry_gateway.tail import Tail
@@ -73,12 +74,13 @@ async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> Async
         answer_seconds=settings.answer_seconds,
         metrics=metrics,
     )
+    report_collector = ReportCollector(sessions.by_client, settings.max_remembered_orders)
     tail = Tail(
         keys=keys,
         ids=ids,
         readiness=readiness,
-        answers=AnswerCollector(pending, order_entry.complete),
-        reports=ReportCollector(sessions.by_client, settings.max_remembered_orders),
+        answers=AnswerCollector(pending, order_entry.complete, report_collector.name_of),
+        reports=report_collector,
         send_reports=sessions.send_reports,
     )
 
@@ -116,6 +118,9 @@ async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> Async
             tail.run(bus, dsn, metrics, lambda: order_entry.configure(market, market_confirmed)),
             "order-entry-tail",
         )
+        if settings.clock_tick_seconds:
+            ticking = order_entry.keep_ticking(settings.clock_tick_seconds)
+            tasks.start(ticking, "order-entry-clock")
         yield Service("order-entry-gateway", build_app(doors, health, metrics), tasks)
         readiness.stopping = "the gateway is stopping"
         with contextlib.suppress(TimeoutError):

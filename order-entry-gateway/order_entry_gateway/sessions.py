@@ -14,21 +14,26 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from exchange_shared.http import ApiError, decode_json
 from order_entry_gateway.answers import Answer, encode_answer
 from order_entry_gateway.auth import KeyTable
-from order_entry_gateway.execution_reports import ExecutionReport
+from order_entry_gateway.execution_reports import Report
 from order_entry_gateway.order_entry import OrderEntry
-from order_entry_gateway.parsing import parse
+from order_entry_gateway.parsing import parse, parse_replace
 from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.schemas import (
     BatchFrame,
     CancelFrame,
     LoginFrame,
+    MassCancelFrame,
     NewFrame,
     PingFrame,
+    ReplaceFrame,
 )
 from order_entry_gateway.settings import GatewaySettings
 
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
+
+_REQUESTS = ("new", "batch", "replace", "cancel", "mass_cancel")
+"""The types of frames that only a session that is logged in may send."""
 
 log = structlog.get_logger()
 
@@ -67,7 +72,7 @@ class Sessions:
         """Count a session no more."""
         self.open -= 1
 
-    def send_reports(self, client_id: str, reports: list[ExecutionReport]) -> None:
+    def send_reports(self, client_id: str, reports: list[Report]) -> None:
         """Give the reports of one engine message to every session of their client, as one frame."""
         frame = encode_answer({"type": "execution_reports", "reports": reports})
         for session in tuple(self.by_client.get(client_id, ())):
@@ -191,34 +196,37 @@ class Session:
     async def _handle(self, content: Any, ref: Any) -> None:
         """Act on one request. Raises `ApiError`."""
         kind = content.get("type") if isinstance(content, dict) else None
-        if kind == "batch":
-            client_id = self._logged_in()
-            batch = parse(BatchFrame, content)
-            await self._order_entry.new_orders(
-                client_id, batch.orders, lambda answers: self._answer_batch(ref, answers)
-            )
-        elif kind == "new":
-            client_id = self._logged_in()
-            new = parse(NewFrame, content)
-            await self._order_entry.new_orders(
-                client_id, [new.order], lambda answers: self._answer("new", ref, answers[0])
-            )
-        elif kind == "cancel":
-            client_id = self._logged_in()
-            cancel = parse(CancelFrame, content)
-            await self._order_entry.cancel(
-                client_id,
-                cancel.order_id,
-                lambda answers: self._answer("cancel", ref, answers[0]),
-            )
-        elif kind == "ping":
+        if kind == "ping":
             parse(PingFrame, content)
             self.send(encode_answer({"type": "pong", "ref": ref}))
         elif kind == "login":
             self._handle_login(parse(LoginFrame, content), ref)
+        elif isinstance(kind, str) and kind in _REQUESTS:
+            await self._handle_request(kind, content, ref)
         else:
-            message = "type: one of login, new, batch, cancel and ping is expected"
+            message = f"type: one of login, {', '.join(_REQUESTS)} and ping is expected"
             raise ApiError(422, "invalid_field", message, "type")
+
+    async def _handle_request(self, kind: str, content: Any, ref: Any) -> None:
+        client_id, entry = self._logged_in(), self._order_entry
+
+        def answered(answers: list[Answer]) -> None:
+            self._answer(kind, ref, answers[0])
+
+        if kind == "batch":
+            batch = parse(BatchFrame, content)
+            await entry.new_orders(
+                client_id, batch.orders, lambda answers: self._answer_batch(ref, answers)
+            )
+        elif kind == "new":
+            await entry.new_orders(client_id, [parse(NewFrame, content).order], answered)
+        elif kind == "replace":
+            replace = parse_replace(ReplaceFrame, content)
+            await entry.replace(client_id, replace.order_id, replace, answered)
+        elif kind == "cancel":
+            await entry.cancel(client_id, parse(CancelFrame, content).order_id, answered)
+        else:
+            await entry.mass_cancel(client_id, parse(MassCancelFrame, content), answered)
 
     def _logged_in(self) -> str:
         if self._client_id is None:

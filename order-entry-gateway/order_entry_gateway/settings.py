@@ -26,6 +26,9 @@ class GatewaySettings(OperatorSettings):
     answer_seconds: float = Field(default=2.0, gt=0)
     """How long a request waits for the matching engine before it is answered as pending."""
 
+    clock_tick_seconds: float = Field(default=1.0, ge=0)
+    """How often the matching engine is told the time, so that orders expire when nobody trades."""
+
     max_waiting_requests: int = Field(default=100_000, ge=1)
     """Requests that may wait for the matching engine; beyond it new ones are refused."""
 

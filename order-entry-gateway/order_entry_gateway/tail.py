@@ -17,10 +17,14 @@ from exchange_shared.messages import (
     AccountOpened,
     BatchDecoder,
     MarketConfigured,
+    MassCancelled,
     OrderAccepted,
     OrderCancelled,
+    OrderReduced,
     OrderRejected,
     OrderRepeated,
+    OrderReplaced,
+    OrderTriggered,
     RequestRejected,
     SecurityListed,
     TradeExecuted,
@@ -30,9 +34,10 @@ from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import StoredPosition, load_position, load_queries, open_pool
 from order_entry_gateway.answer_collector import AnswerCollector
 from order_entry_gateway.auth import KeyTable
-from order_entry_gateway.execution_reports import ExecutionReport, ReportCollector
+from order_entry_gateway.execution_reports import Report
 from order_entry_gateway.order_ids import MAX_FLOOR, OrderIds
 from order_entry_gateway.readiness import Readiness
+from order_entry_gateway.report_collector import ReportCollector
 
 log = structlog.get_logger()
 
@@ -70,6 +75,10 @@ TailRecord = (
     | OrderRepeated
     | TradeExecuted
     | OrderCancelled
+    | OrderTriggered
+    | OrderReplaced
+    | OrderReduced
+    | MassCancelled
     | PriceChanged
     | OrderReport
     | AccountFunded
@@ -113,7 +122,7 @@ class Tail:
         readiness: Readiness,
         answers: AnswerCollector,
         reports: ReportCollector,
-        send_reports: Callable[[str, list[ExecutionReport]], None],
+        send_reports: Callable[[str, list[Report]], None],
     ) -> None:
         self._keys = keys
         self._ids = ids

@@ -27,6 +27,14 @@ UNREAD_MILLISECONDS = 30_000
 
 log = structlog.get_logger()
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_PATTERN_RULES = {
+    r"^[A-Z0-9.]{1,12}$": "1 to 12 capital letters, digits or dots are expected",
+    r"^[A-Za-z0-9_-]{1,32}$": "1 to 32 letters, digits, `_` or `-` are expected",
+    r"^[ -~]{1,64}$": "1 to 64 printable ASCII characters are expected",
+    r"^[!-~]{16,128}$": "16 to 128 printable ASCII characters without spaces are expected",
+}
+"""What pydantic tells as a pattern, in words."""
+
 _STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -137,7 +145,8 @@ def validation_error(problems: list[Any]) -> ApiError:
     field = ".".join(path) or None
     codes = {"missing": "missing_field", "extra_forbidden": "unknown_field"}
     code = codes.get(problem["type"], "invalid_field")
-    return ApiError(422, code, f"{field or 'body'}: {problem['msg']}", field)
+    rule = _PATTERN_RULES.get(problem.get("ctx", {}).get("pattern"), problem["msg"])
+    return ApiError(422, code, f"{field or 'body'}: {rule}", field)
 
 
 class Health:

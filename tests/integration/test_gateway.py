@@ -17,7 +17,7 @@ from exchange_shared.messages import (
     OpenAccount,
     OrderReport,
 )
-from tests.support.bad_orders import GOOD_ORDER, bad_orders, json_text
+from tests.support.bad_orders import GOOD_ORDER, OPTIONS, bad_orders, json_text
 from tests.support.fake_engine import FakeEngine
 from tests.support.gateways import (
     Gateway,
@@ -397,7 +397,7 @@ async def test_the_openapi_page_describes_bodies_and_answers(gateway: Gateway) -
     assert {"/clients", "/orders", "/orders/batch", "/orders/{order_id}"} <= set(paths)
     post = paths["/orders"]["post"]
     schema = post["requestBody"]["content"]["application/json"]["schema"]
-    assert set(schema["properties"]) == set(GOOD_ORDER)
+    assert set(schema["properties"]) == set(GOOD_ORDER) | OPTIONS
     assert {"200", "201", "202", "401", "422", "503"} <= set(post["responses"])
     fills = post["responses"]["201"]["content"]["application/json"]["schema"]["properties"]["fills"]
     assert set(fills["items"]["properties"]) == {"trade_id", "price", "quantity"}

@@ -12,16 +12,28 @@ import pytest
 
 from exchange_shared.bus import DATA_FEED, DEAD_LETTER, Bus, SequenceGap
 from exchange_shared.bus.sqlite import SQLiteBus
-from exchange_shared.messages import CancelOrder, NewOrder, OrderReport, encode_batch
+from exchange_shared.messages import (
+    AnyCommand,
+    CancelOrder,
+    ClockTick,
+    NewOrder,
+    OrderReport,
+    OrderType,
+    ReplaceOrder,
+    Side,
+    encode_batch,
+)
 from market_data_feed import app
 from market_data_feed.store import StoreMoved
 from tests.conftest import Databases
 from tests.support.feed_market import ENGINE, GATEWAY, FeedMarket
 from tests.support.flows import market_commands, order_flow
+from tests.support.rich_flow import Shape, rich_flow
+from tests.support.rich_flow import opening as opening_of
 from tests.support.running_feed import RunningFeed, headers_of, limit, opening, running_feed
 from tests.support.servers import PostgresServer
 
-SECURITIES = ("MSFT", "AAPL", "SHEL")
+RICH = Shape("mixed", display=0.3, hidden=0.2, apart=1, mistakes=0)
 
 
 @pytest.fixture
@@ -51,6 +63,33 @@ async def market(bus: Bus) -> FeedMarket:
 
 
 SEQ = 9
+NO_OPTIONS = {
+    "stop_price": None,
+    "trail_amount": None,
+    "trail_percent": None,
+    "expires_at": None,
+    "post_only": False,
+    "display_quantity": None,
+    "hidden": False,
+    "self_trade_prevention": "cancel_newest",
+    "oco_group": None,
+}
+
+
+def stop(
+    order_id: int, client_id: str, side: Side, quantity: int, order_type: OrderType, **more: Any
+) -> NewOrder:
+    """A stop in MSFT."""
+    return NewOrder(
+        time_us=order_id * 1_000,
+        order_id=order_id,
+        client_id=client_id,
+        security_id="MSFT",
+        side=side,
+        order_type=order_type,
+        quantity=quantity,
+        **more,
+    )
 
 
 async def test_prices_books_and_trades_are_told_to_everybody(
@@ -154,8 +193,9 @@ async def test_an_order_is_followed_from_pending_to_its_end(
         "client_id": "bob",
         "security_id": "MSFT",
         "side": "buy",
-        "type": "limit",
+        "type": None,
         "time_in_force": None,
+        **NO_OPTIONS,
         "quantity": 5,
         "price": 99,
         "status": "pending",
@@ -174,7 +214,7 @@ async def test_an_order_is_followed_from_pending_to_its_end(
 
     events = market.apply([order])
     await market.publish(ENGINE, events)
-    state |= {"status": "new", "time_in_force": "gtc", "seq": 10}
+    state |= {"status": "new", "type": "limit", "time_in_force": "gtc", "seq": 10}
     assert await feed.get("/status/MSFT/21", "bob", min_seq=10) == state
     assert await feed.get("/orders", "bob", status="open") == [state]
     confirmed = {
@@ -251,6 +291,119 @@ async def test_an_order_is_followed_from_pending_to_its_end(
     assert (await feed.get("/orders", "bob"))[0] == state
     assert await feed.get("/reports", "bob", after=4) == [settlement, trade, confirmed]
     assert await feed.get("/report/MSFT/21", "bob") == settlement
+
+
+async def test_every_option_and_state_of_an_order_is_told(
+    feed: RunningFeed, market: FeedMarket
+) -> None:
+    midnight = 86_400_000_000
+    await market.trade(
+        limit(21, "alice", "sell", 9, 105, display_quantity=4, oco_group="exit"),
+        limit(22, "alice", "sell", 5, 104, hidden=True),
+        limit(23, "bob", "buy", 8, 98, post_only=True, self_trade_prevention="decrement"),
+        stop(24, "bob", "sell", 3, "stop", stop_price_e4=990_000, time_in_force="day"),
+        stop(25, "bob", "sell", 3, "trailing_stop", trail_ppm=25_000),
+        stop(26, "bob", "buy", 3, "trailing_stop", trail_e4=12_345),
+        stop(
+            27,
+            "bob",
+            "buy",
+            2,
+            "stop_limit",
+            stop_price_e4=1_030_000,
+            price_e4=1_020_000,
+            time_in_force="gtd",
+            expires_us=midnight // 2,
+        ),
+        ReplaceOrder(time_us=28_000, request_id=28, client_id="bob", order_id=23, quantity=6),
+    )
+    seq = market.exchange.seq
+    book = await feed.get("/book/MSFT", min_seq=seq)
+    assert (book["bids"], book["asks"]) == ([[98, 6, 1]], [[100, 6, 1], [105, 4, 1]])
+    orders = {
+        order["order_id"]: order
+        for name in ("alice", "bob")
+        for order in await feed.get("/orders", name, status="open")
+    }
+    assert {
+        order_id: {
+            field: value
+            for field, value in order.items()
+            if field in ("type", "quantity", "price", "status")
+            or value != NO_OPTIONS.get(field, value)
+        }
+        for order_id, order in orders.items()
+        if order_id > 20
+    } == {
+        21: {
+            "type": "limit",
+            "quantity": 9,
+            "price": 105,
+            "status": "new",
+            "display_quantity": 4,
+            "oco_group": "exit",
+        },
+        22: {"type": "limit", "quantity": 5, "price": 104, "status": "new", "hidden": True},
+        23: {
+            "type": "limit",
+            "quantity": 6,
+            "price": 98,
+            "status": "new",
+            "post_only": True,
+            "self_trade_prevention": "decrement",
+        },
+        24: {
+            "type": "stop",
+            "quantity": 3,
+            "price": None,
+            "status": "pending_trigger",
+            "stop_price": 99,
+        },
+        25: {
+            "type": "trailing_stop",
+            "quantity": 3,
+            "price": None,
+            "status": "pending_trigger",
+            "trail_percent": 2.5,
+        },
+        26: {
+            "type": "trailing_stop",
+            "quantity": 3,
+            "price": None,
+            "status": "pending_trigger",
+            "trail_amount": 1.2345,
+        },
+        27: {
+            "type": "stop_limit",
+            "quantity": 2,
+            "price": 102,
+            "status": "pending_trigger",
+            "stop_price": 103,
+            "expires_at": "1970-01-01T12:00:00.000000Z",
+        },
+    }
+    for order_id, order in orders.items():
+        assert await feed.get(f"/status/MSFT/{order_id}", order["client_id"]) == order
+    held = (await feed.get("/balance/bob", "bob"))["held"]
+    assert held == round(6 * (98 + 0.0098) + 2 * (102 + 0.0102), 4)
+    assert (await feed.get("/holdings/MSFT/bob", "bob"))["held"] == 6
+
+    # 5 trade with the hidden order, 2 and then 26's 3 with the iceberg; 27 rests until midnight
+    await market.trade(
+        limit(31, "bob", "buy", 6, 100),
+        limit(32, "bob", "buy", 7, 105),
+        ClockTick(time_us=midnight),
+    )
+    seq = market.exchange.seq
+    book = await feed.get("/book/MSFT", min_seq=seq)
+    assert (book["bids"], book["asks"]) == ([[98, 6, 1]], [[105, 3, 1]])
+    ends = [await feed.get(f"/status/MSFT/{order_id}", "bob") for order_id in (24, 26, 27)]
+    assert [(end["status"], end["filled_quantity"], end["reason"]) for end in ends] == [
+        ("expired", 0, "expired"),
+        ("filled", 3, None),
+        ("expired", 0, "expired"),
+    ]
+    assert ends[0] in await feed.get("/orders", "bob")
 
 
 async def test_a_denied_order_says_why(feed: RunningFeed, market: FeedMarket) -> None:
@@ -450,9 +603,10 @@ async def everything(feed: RunningFeed, market: FeedMarket) -> dict[str, Any]:
     """All answers about everything, once all of it is applied, settled and stored."""
     seq = market.exchange.seq
     answers: dict[str, Any] = {"securities": await feed.get("/securities", min_seq=seq)}
-    for path in ("/leaderboard", *(f"/book/{name}?depth=1000" for name in SECURITIES)):
+    listed = [security["security_id"] for security in answers["securities"]]
+    for path in ("/leaderboard", *(f"/book/{name}?depth=1000" for name in listed)):
         answers[path] = await feed.get(path)
-    answers |= {f"/trades/{s}": await all_pages(feed, f"/trades/{s}") for s in SECURITIES}
+    answers |= {f"/trades/{name}": await all_pages(feed, f"/trades/{name}") for name in listed}
     for account in market.exchange.state().accounts:
         name = account.client_id
         answers[name] = await feed.get(f"/accounts/{name}", "operator")
@@ -462,7 +616,7 @@ async def everything(feed: RunningFeed, market: FeedMarket) -> dict[str, Any]:
         answers[path] = await all_pages(feed, path)
         for order in answers[f"/orders?client_id={name}"]:
             path = f"/report/{order['security_id']}/{order['order_id']}"
-            if order["security_id"] in SECURITIES:
+            if order["security_id"] in listed:
                 answers[path] = await feed.get(path, "operator")
     return answers
 
@@ -478,19 +632,23 @@ async def all_pages(feed: RunningFeed, path: str) -> list[Any]:
     return found
 
 
-def commands(seed: int, count: int) -> Iterator[list[NewOrder | CancelOrder]]:
-    """A busy market's commands, a few at a time."""
+def commands(seed: int, count: int, *, rich: bool = False) -> Iterator[list[AnyCommand]]:
+    """A busy market's commands, a few at a time; with every type and option if it is rich."""
     flow = order_flow(seed, count)
+    if rich:
+        flow = rich_flow(seed, count, RICH)
+        assert list(itertools.islice(flow, len(opening_of(RICH)))) == opening_of(RICH)
     while group := list(itertools.islice(flow, 20)):
-        yield group  # type: ignore[misc]  # there are no others
+        yield group
 
 
+@pytest.mark.parametrize("rich", [False, True])
 async def test_a_restarted_feed_tells_the_same_as_before(
-    databases: Databases, bus: Bus, postgres_server: PostgresServer
+    databases: Databases, bus: Bus, postgres_server: PostgresServer, rich: bool
 ) -> None:
     market = FeedMarket(bus)
-    await market.trade(*market_commands())
-    groups = commands(7, 600)
+    await market.trade(*(opening_of(RICH) if rich else market_commands()))
+    groups = commands(7, 600, rich=rich)
     async with running_feed(databases.market_data, bus) as feed:
         for group in itertools.islice(groups, 15):
             await market.trade(*group)
@@ -515,7 +673,8 @@ async def test_books_and_accounts_are_the_engines(databases: Databases, bus: Bus
     state = market.exchange.state()
     for security in state.securities:
         book = answers[f"/book/{security.security_id}?depth=1000"]
-        open_orders = [*security.bids, *security.asks]
+        orders = {order.request.order_id: order for order in state.orders}
+        open_orders = [orders[order_id] for order_id in (*security.bids, *security.asks)]
         assert sum(level[1] for level in book["bids"] + book["asks"]) == sum(
             order.remaining_quantity for order in open_orders
         )

@@ -152,6 +152,75 @@ async def test_refusals_carry_the_code_the_field_and_the_status(connect: Connect
         assert (caught.value.code, caught.value.field, caught.value.status) == expected
 
 
+async def test_orders_have_options_and_can_be_replaced_and_all_cancelled(
+    connect: Connect,
+) -> None:
+    alice, bob = await connect("alice"), await connect("bob-the-buyer")
+    reports = alice.reports()
+    iceberg = await alice.sell("MSFT", 9, "420", display_quantity=3, oco_group="exit")
+    stop = await alice.sell("MSFT", 5, stop_price="410", oco_group="exit")
+    trailing = await alice.buy("MSFT", 1, trail_percent="2.5", time_in_force="day")
+    hidden = await alice.buy("MSFT", 2, "400", hidden=True)
+    assert [order.status for order in (iceberg, stop, trailing, hidden)] == [
+        "new",
+        "pending_trigger",
+        "pending_trigger",
+        "new",
+    ]
+    assert stop.is_open
+    assert [(order.type, order.stop_price) for order in await alice.open_orders()] == [
+        ("limit", None),
+        ("trailing_stop", None),
+        ("stop", Decimal(410)),
+        ("limit", None),
+    ]
+    book = await bob.book("MSFT")
+    assert (book.bids, book.asks) == ([], [(Decimal(420), 3, 1)])
+    with pytest.raises(ExchangeError) as caught:
+        await bob.buy("MSFT", 1, "420", post_only=True)
+    assert (caught.value.code, caught.value.field) == ("would_take", "price")
+
+    moved = await alice.replace(iceberg.order_id, quantity=8, price="421")
+    assert (moved.status, moved.remaining_quantity, moved.kept_priority) == ("new", 8, False)
+    smaller = await alice.replace(iceberg.order_id, quantity=7)
+    assert (smaller.price, smaller.remaining_quantity, smaller.kept_priority) == (
+        Decimal(421),
+        7,
+        True,
+    )
+    refused: list[tuple[Awaitable[Any], tuple[str, str | None, int]]] = [
+        (alice.replace(stop.order_id, quantity=1), ("not_replaceable", "order_id", 409)),
+        (bob.replace(stop.order_id, quantity=1), ("unknown_order", "order_id", 404)),
+        (alice.replace(iceberg.order_id), ("missing_field", "quantity", 422)),
+        (alice.cancel_all("NOPE"), ("unknown_security", "security_id", 404)),
+    ]
+    for request, expected in refused:
+        with pytest.raises(ExchangeError) as caught:
+            await request
+        assert (caught.value.code, caught.value.field, caught.value.status) == expected
+
+    bought = await bob.buy("MSFT", 4, "421", time_in_force="fok")
+    assert [fill.quantity for fill in bought.fills] == [3, 1]
+    state = await alice.status("MSFT", stop.order_id)
+    assert (state.status, state.reason) == ("cancelled", "one_cancels_other")
+    assert (await alice.cancel_all("MSFT", "buy")).order_ids == [
+        trailing.order_id,
+        hidden.order_id,
+    ]
+    assert (await alice.cancel_all()).cancelled == 1
+    assert await alice.open_orders() == []
+    told = [await within(anext(reports)) for _ in range(14)]
+    assert [one.event for one in told] == [
+        *["accepted"] * 4,
+        *["replaced"] * 2,
+        *["trade", "cancelled", "trade"],
+        *["cancelled", "cancelled", "mass_cancelled"],
+        *["cancelled", "mass_cancelled"],
+    ]
+    assert (told[-1].count, told[-1].order_id) == (1, None)
+    assert (told[2].trail_percent, told[2].time_in_force) == (Decimal("2.5"), "day")
+
+
 async def test_a_batch_has_an_answer_for_each_order(connect: Connect) -> None:
     alice = await connect("alice")
     good = NewOrder(security_id="MSFT", side="sell", quantity=1, price="430")

@@ -65,9 +65,9 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running_engine(bus: Bus) -> AsyncIterator[FakeEngine]:
-    """A fake engine that answers on the bus."""
-    engine = FakeEngine()
+async def running_engine(bus: Bus, engine: FakeEngine | None = None) -> AsyncIterator[FakeEngine]:
+    """An engine that answers on the bus; a fake one if none is given."""
+    engine = engine or FakeEngine()
     async with BackgroundTasks() as tasks:
         tasks.start(engine.run(bus), "fake-engine")
         yield engine
@@ -75,10 +75,14 @@ async def running_engine(bus: Bus) -> AsyncIterator[FakeEngine]:
 
 @contextlib.asynccontextmanager
 async def running_gateway(bus: Bus, directory: Path, **settings: Any) -> AsyncIterator[Gateway]:
-    """A gateway on a free port; a failure of one of its tasks fails the test at the end."""
+    """A gateway on a free port; a failure of one of its tasks fails the test at the end.
+
+    It does not tell the engine the time unless the settings say so.
+    """
     market_file = directory / "exchange.toml"
     market_file.write_text(MARKET, encoding="utf-8")
-    options = GatewaySettings(**{"port": 0, "market_file": market_file, **settings})
+    defaults = {"port": 0, "market_file": market_file, "clock_tick_seconds": 0}
+    options = GatewaySettings(**{**defaults, **settings})
     async with contextlib.AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_order_entry_gateway(options, bus))
         tasks = await stack.enter_async_context(BackgroundTasks())

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -112,6 +113,28 @@ def test_a_sell_holds_shares_until_it_trades() -> None:
     assert account.owned("MSFT") == 10
     mine.report(report("trade", 12, 4, side="sell", price=Decimal(101), fee=Decimal("0.04")))
     assert account == Account(1000_0000 + 404_0000 - 400, {"MSFT": 6}, {})
+
+
+def test_an_order_that_was_reduced_or_replaced_holds_what_it_now_needs() -> None:
+    mine = books()
+    account = mine.view.account
+    mine.report(report("accepted", 11, 5, side="buy", price=Decimal(100)))
+    mine.report(report("reduced", 12, 2))
+    assert (account.cash_e4, account.open_orders[1].remaining_quantity) == (1000_0000 - 300_6000, 3)
+    replaced = report("replaced", 13, 6, price=Decimal(90))
+    mine.report(msgspec.structs.replace(replaced, remaining_quantity=4))
+    assert account == Account(
+        1000_0000 - 360_7200, {"MSFT": 10}, {1: OpenOrder(1, "MSFT", "buy", 4, 90_0000)}
+    )
+    mine.report(report("cancelled", 14, 4))
+    assert account == Account(1000_0000, {"MSFT": 10}, {})
+
+
+def test_reports_without_an_order_or_a_quantity_change_nothing() -> None:
+    mine = books()
+    mine.report(Report(event="mass_cancelled", seq=11, time=TIME, count=0))
+    mine.report(Report(event="triggered", seq=12, time=TIME, order_id=1, security_id="MSFT"))
+    assert mine.view.account == Account(1000_0000, {"MSFT": 10}, {})
 
 
 def test_what_the_last_comparison_knew_is_not_counted_again() -> None:

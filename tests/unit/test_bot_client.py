@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from trading_bots import ExchangeClient, ExchangeError, NewOrder, OutcomeUnknown
 from trading_bots.errors import problem_error, refusal
 from trading_bots.links import LONGEST_PAUSE_SECONDS, pause_seconds, websocket_url
 from trading_bots.models import Balance
-from trading_bots.orders import is_pending, with_id
+from trading_bots.orders import content_of, is_pending, with_id
 from trading_bots.streams import MAX_UNREAD_REPORTS, Prices, Reports
 
 
@@ -97,6 +98,36 @@ def test_an_unknown_outcome_names_the_order_to_repeat() -> None:
 def test_a_float_is_refused_as_a_price() -> None:
     with pytest.raises(TypeError, match=r"price=0\.1 is a float: give a Decimal, str or int"):
         NewOrder(security_id="MSFT", side="buy", quantity=1, price=0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["stop_price", "trail_amount", "trail_percent"])
+def test_a_float_is_refused_as_any_price(name: str) -> None:
+    prices: dict[str, Any] = {name: 0.1}
+    with pytest.raises(TypeError, match=rf"{name}=0\.1 is a float"):
+        NewOrder(security_id="MSFT", side="buy", quantity=1, **prices)
+
+
+@pytest.mark.parametrize(
+    ("prices", "order_type"),
+    [
+        ({}, "market"),
+        ({"price": "1"}, "limit"),
+        ({"stop_price": "1"}, "stop"),
+        ({"stop_price": "1", "price": "1"}, "stop_limit"),
+        ({"trail_amount": "1"}, "trailing_stop"),
+        ({"trail_percent": "1"}, "trailing_stop"),
+    ],
+)
+def test_the_prices_of_an_order_make_its_type(prices: dict[str, Any], order_type: str) -> None:
+    order = NewOrder(security_id="MSFT", side="buy", quantity=1, **prices)
+    assert order.order_type == order_type
+    assert content_of(order) == {
+        "security_id": "MSFT",
+        "side": "buy",
+        "quantity": 1,
+        "type": order_type,
+        **prices,
+    }
 
 
 def test_an_order_keeps_the_id_that_it_has() -> None:

@@ -1,9 +1,10 @@
-"""The feed's projections, compared with the engine's own state and with naive rebuilds."""
+"""The feed's projections, compared with the engine's own state."""
 
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from random import Random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +19,13 @@ from exchange_shared.messages import (
     SecurityListed,
     TradeExecuted,
 )
-from market_data_feed import views
-from market_data_feed.projections import Book, Projections
+from market_data_feed import account_views, views
+from market_data_feed.projections import Book, Changes, Projections, Security
+from market_data_feed.projections.orders import accepted_order
+from market_data_feed.rows import ORDER_COLUMNS, Rows, order_of
 from tests.support.feed_market import FeedMarket
 from tests.support.flows import market_commands, order_flow
+from tests.support.rich_flow import SHAPES, Shape, rich_flow
 
 Levels = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]
 
@@ -96,37 +100,34 @@ def projected(*records: AnyFeedRecord) -> Projections:
     return projections
 
 
-def naive_books(events: list[AnyEvent]) -> dict[str, Levels]:
-    """Every book, from the list of all orders and what is left of each."""
-    orders = [e for e in events if isinstance(e, OrderAccepted) and e.price_e4 is not None]
-    left = Counter({order.order_id: order.quantity for order in orders})
-    for event in events:
-        if isinstance(event, TradeExecuted):
-            left[event.buy_order_id] -= event.quantity
-            left[event.sell_order_id] -= event.quantity
-        elif isinstance(event, OrderCancelled):
-            left[event.order_id] = 0
-    shares: Counter[tuple[str, str, int]] = Counter()
-    counts: Counter[tuple[str, str, int]] = Counter()
-    for order in orders:
-        if left[order.order_id]:
-            assert order.price_e4 is not None
-            shares[order.security_id, order.side, order.price_e4] += left[order.order_id]
-            counts[order.security_id, order.side, order.price_e4] += 1
-    books: dict[str, Levels] = {
-        event.security_id: ([], []) for event in events if isinstance(event, SecurityListed)
-    }
-    for (security_id, side, price_e4), quantity in shares.items():
-        level = (price_e4, quantity, counts[security_id, side, price_e4])
-        books[security_id][0 if side == "buy" else 1].append(level)
-    for bids, asks in books.values():
-        bids.sort(reverse=True)
-        asks.sort()
+def displayed_books(market: FeedMarket) -> dict[str, Levels]:
+    """Every book as the engine displays it: without hidden orders, of icebergs the shown part."""
+    state = market.exchange.state()
+    orders = {order.request.order_id: order for order in state.orders}
+    books: dict[str, Levels] = {}
+    for security in state.securities:
+        sides: Levels = ([], [])
+        for levels, order_ids in zip(sides, (security.bids, security.asks), strict=True):
+            shown: dict[int, tuple[int, int]] = {}
+            for order in (orders[order_id] for order_id in order_ids):
+                if order.request.hidden:
+                    continue
+                assert order.price_e4 is not None
+                part = order.displayed_quantity or order.remaining_quantity
+                quantity, count = shown.get(order.price_e4, (0, 0))
+                shown[order.price_e4] = (quantity + part, count + 1)
+            levels += [(price_e4, *level) for price_e4, level in shown.items()]
+        books[security.security_id] = sides
     return books
 
 
+def feed_books(projections: Projections) -> dict[str, Levels]:
+    """Every book as the feed serves it."""
+    return {name: one.book.levels(1_000) for name, one in projections.securities.items()}
+
+
 def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None:
-    """Cash, shares, holds, open orders and last prices are the engine's."""
+    """Cash, shares, holds, open orders, displayed books and last prices are the engine's."""
     state = market.exchange.state()
     assert {
         account.client_id: (
@@ -145,31 +146,61 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
         )
         for account in state.accounts
     }
-    open_in_engine = {
-        order.request.order_id: (order.remaining_quantity, order.notional_e4)
-        for security in state.securities
-        for order in (*security.bids, *security.asks)
-    }
     assert {
-        order.order_id: (order.remaining_quantity, order.notional_e4)
+        order.order_id: (
+            order.quantity,
+            order.price_e4,
+            order.remaining_quantity,
+            order.notional_e4,
+            order.status == "pending_trigger",
+        )
         for account in projections.accounts.values()
         for order in account.open_orders.values()
-    } == open_in_engine
+    } == {
+        order.request.order_id: (
+            order.quantity,
+            order.price_e4,
+            order.remaining_quantity,
+            order.notional_e4,
+            order.stop_price_e4 is not None,
+        )
+        for order in state.orders
+    }
+    assert feed_books(projections) == displayed_books(market)
     assert {s.security_id: s.last_e4 for s in state.securities} == {
         s.security_id: s.last_e4 for s in projections.securities.values()
     }
     assert (projections.execution_seq, projections.orphans) == (state.execution_seq, 0)
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32), count=st.integers(1, 300))
-def test_projections_equal_the_engine_and_a_naive_rebuild(seed: int, count: int) -> None:
+def restarted(projections: Projections) -> Projections:
+    """What a feed knows of open orders that begins from the rows that are stored."""
+    fresh = Projections()
+    for name, one in projections.securities.items():
+        fresh.securities[name] = Security(name, one.tick_e4, one.reference_price_e4, 0)
+    for order in projections.orders.values():
+        if order.is_open:
+            rows = Rows.of(Changes(orders={order.order_id: order}))
+            fresh.know_open_order(order_of(dict(zip(ORDER_COLUMNS, rows.orders[0], strict=True))))
+    return fresh
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 300),
+    shape=st.sampled_from((None, *SHAPES)),
+)
+def test_projections_equal_the_engine(seed: int, count: int, shape: Shape | None) -> None:
     random = Random(seed)
     market, projections = FeedMarket(), Projections()
     events: list[AnyEvent] = []
     unsettled: list[AnyEvent] = []
     latest_price: dict[str, PriceChanged] = {}
-    for command in [*market_commands(), *order_flow(seed, count)]:
+    commands = [*market_commands(), *order_flow(seed, count)]
+    if shape is not None:
+        commands = list(rich_flow(seed, count, shape))
+    for command in commands:
         made = market.exchange.apply(command)
         settles_first = random.random() < 0.2
         if settles_first:
@@ -186,18 +217,16 @@ def test_projections_equal_the_engine_and_a_naive_rebuild(seed: int, count: int)
         if random.random() < 0.1:
             changes = projections.take_changes()
             projections.stored(list(changes.orders.values()))
+            assert feed_books(projections) == displayed_books(market)
     for report in market.clearing.settle(unsettled):
         projections.apply(report)
 
     assert_like_the_engine(projections, market)
-    for security_id, levels in naive_books(events).items():
-        security = projections.securities[security_id]
-        assert security.book.levels(1_000) == levels
-        if security_id in latest_price:
-            now = views.price(security)
-            told = views.price_change(security, latest_price[security_id])
-            quantities = {"bid_quantity": now["bid_quantity"], "ask_quantity": now["ask_quantity"]}
-            assert now == told | quantities
+    for security_id, last_told in latest_price.items():
+        now = views.price(projections.securities[security_id])
+        told = views.price_change(projections.securities[security_id], last_told)
+        quantities = {"bid_quantity": now["bid_quantity"], "ask_quantity": now["ask_quantity"]}
+        assert now == told | quantities
     for account in projections.accounts.values():
         assert account.settled_cash_e4 == account.cash_e4
         for holding in account.holdings.values():
@@ -209,30 +238,39 @@ def test_projections_equal_the_engine_and_a_naive_rebuild(seed: int, count: int)
     assert {s.security_id: s.volume for s in projections.securities.values() if s.volume} == volumes
     closed = [order for order in projections.orders.values() if not order.is_open]
     assert all(order.order_id in projections.changes.orders for order in closed)
+    again = restarted(projections)
+    assert feed_books(again) == feed_books(projections)
+    for account in again.accounts.values():
+        known = projections.accounts[account.client_id]
+        assert account.held_e4 == known.held_e4
+        assert account.open_orders == {
+            order_id: msgspec.structs.replace(order, latest_report=None)
+            for order_id, order in known.open_orders.items()
+        }
 
 
 def test_the_checksum_is_that_of_its_definition() -> None:
     book = Book()
     assert book.checksum() == 0
-    book.add("buy", 4_199_900, 10)
-    book.add("sell", 4_200_100, 5)
+    book.change("buy", 4_199_900, 10, 1)
+    book.change("sell", 4_200_100, 5, 1)
     assert book.checksum() == zlib.crc32(b"b4199900:10|a4200100:5")
     for level in range(20):
-        book.add("buy", 4_000_000 - level * 100, 1)
+        book.change("buy", 4_000_000 - level * 100, 1, 1)
     text = "b4199900:10|" + "|".join(f"b{4_000_000 - n * 100}:1" for n in range(9))
     assert book.checksum() == zlib.crc32(f"{text}|a4200100:5".encode())
 
 
 def test_levels_add_up_orders_and_vanish_with_the_last_one() -> None:
     book = Book()
-    book.add("buy", 100, 10)
-    book.add("buy", 100, 5)
-    book.add("buy", 200, 1)
+    book.change("buy", 100, 10, 1)
+    book.change("buy", 100, 5, 1)
+    book.change("buy", 200, 1, 1)
     assert book.levels(10) == ([(200, 1, 1), (100, 15, 2)], [])
     assert book.levels(1) == ([(200, 1, 1)], [])
     assert (book.best_bid(), book.best_ask()) == ((200, 1, 1), None)
-    book.reduce("buy", 200, 1, closed=True)
-    book.reduce("buy", 100, 4, closed=False)
+    book.change("buy", 200, -1, -1)
+    book.change("buy", 100, -4, 0)
     assert book.levels(10) == ([(100, 11, 2)], [])
 
 
@@ -257,7 +295,7 @@ def test_an_open_buy_holds_cash_and_an_open_sell_holds_shares() -> None:
 def test_settled_numbers_wait_for_the_clearinghouse() -> None:
     records: list[AnyFeedRecord] = [listed(), opened("alice", 2), opened("bob", 3)]
     projections = projected(*records)
-    assert views.balance(projections.accounts["bob"], 3) == {
+    assert account_views.balance(projections.accounts["bob"], 3) == {
         "client_id": "bob",
         "balance": 0.0,
         "held": 0.0,
@@ -266,7 +304,7 @@ def test_settled_numbers_wait_for_the_clearinghouse() -> None:
     }
     for report in FeedMarket().clearing.settle(records):
         projections.apply(report)
-    assert views.balance(projections.accounts["bob"], 3)["balance"] == 10_000.0
+    assert account_views.balance(projections.accounts["bob"], 3)["balance"] == 10_000.0
 
 
 def test_a_rejected_order_under_the_id_of_another_does_not_touch_it() -> None:
@@ -313,6 +351,13 @@ def test_events_of_records_that_could_not_be_read_are_passed_over() -> None:
     assert projections.securities["MSFT"].book.levels(1) == ([], [(1_000_000, 6, 1)])
 
 
+def test_what_postgres_cannot_store_is_left_out_of_the_options() -> None:
+    event = accepted(11, "alice", "sell", 1_000_000, 3)
+    order = accepted_order(msgspec.structs.replace(event, oco_group="a\0b\\u0000"))
+    (row,) = Rows.of(Changes(orders={11: order})).orders
+    assert row[ORDER_COLUMNS.index("options")] == '{"oco_group":"ab\\\\u0000"}'
+
+
 def test_a_closed_order_is_forgotten_once_it_is_stored() -> None:
     projections = projected(
         listed(),
@@ -340,7 +385,7 @@ def test_profit_is_counted_from_the_opening() -> None:
     records: list[AnyFeedRecord] = [listed(), opened("alice", 2)]
     projections = projected(*records, *FeedMarket().clearing.settle(records))
     securities = projections.securities
-    performance = views.performance(projections.accounts["alice"], securities)
+    performance = account_views.performance(projections.accounts["alice"], securities)
     assert performance == {
         "equity": 20_000.0,
         "profit": 0.0,
@@ -349,5 +394,5 @@ def test_profit_is_counted_from_the_opening() -> None:
         "volume": 0,
     }
     securities["MSFT"].last_e4 = 1_100_000
-    performance = views.performance(projections.accounts["alice"], securities)
+    performance = account_views.performance(projections.accounts["alice"], securities)
     assert (performance["profit"], performance["return"]) == (1_000.0, 0.05)

@@ -3,17 +3,19 @@
 from trading_bots.bot import run_bot
 from trading_bots.client import ExchangeClient
 from trading_bots.errors import ExchangeError, OutcomeUnknown
-from trading_bots.models import NewOrder, Order, Price, Report
+from trading_bots.models import MassCancelled, NewOrder, Order, Price, Replaced, Report
 from trading_bots.settings import BotSettings
 
 __all__ = [
     "BotSettings",
     "ExchangeClient",
     "ExchangeError",
+    "MassCancelled",
     "NewOrder",
     "Order",
     "OutcomeUnknown",
     "Price",
+    "Replaced",
     "Report",
     "run_bot",
 ]

@@ -50,20 +50,22 @@ class Books:
 
     def report(self, report: Report) -> None:
         """Take in an execution report, unless the last `reset` knew of it already."""
-        if report.seq <= self._seq:
+        order_id, quantity = report.order_id, report.quantity
+        if report.seq <= self._seq or order_id is None or quantity is None:
             return
         account = self.view.account
-        if report.event == "accepted" and report.side is not None:
+        if report.event == "accepted" and report.side and report.security_id:
             price_e4 = _optional_e4(report.price)
-            order = OpenOrder(
-                report.order_id, report.security_id, report.side, report.quantity, price_e4
-            )
-            account.opened(order)
+            account.opened(OpenOrder(order_id, report.security_id, report.side, quantity, price_e4))
         elif report.event == "trade" and report.price is not None:
             fee_e4 = _optional_e4(report.fee) or 0
-            account.filled(report.order_id, to_e4(report.price), report.quantity, fee_e4)
+            account.filled(order_id, to_e4(report.price), quantity, fee_e4)
         elif report.event == "cancelled":
-            account.closed(report.order_id)
+            account.closed(order_id)
+        elif report.event == "reduced":
+            account.reduced(order_id, quantity)
+        elif report.event == "replaced" and report.price is not None:
+            account.replaced(order_id, report.remaining_quantity or 0, to_e4(report.price))
 
     def gone(self, order_id: int) -> None:
         """The exchange says that an order is not open any more."""

@@ -62,10 +62,8 @@ class Bot:
 
     async def _cancel_leftovers(self) -> None:
         """Take back what an earlier run of this bot has left in the market."""
-        leftovers = await self._exchange.open_orders()
-        for order in leftovers:
-            await self._cancel(order.order_id)
-        self._log.info("bot_started", cancelled=len(leftovers))
+        leftovers = await self._exchange.cancel_all()
+        self._log.info("bot_started", cancelled=leftovers.cancelled)
 
     async def _follow_prices(self, prices: Prices) -> None:
         async for price in prices:
@@ -197,4 +195,5 @@ def _new_order(order: PlaceOrder) -> NewOrder:
         quantity=order.quantity,
         price=price,
         time_in_force=order.time_in_force,
+        post_only=order.post_only,
     )

@@ -5,13 +5,13 @@ import secrets
 import weakref
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 import msgspec
 
 from exchange_shared.auth import new_api_key
-from exchange_shared.messages import Side, TimeInForce
+from exchange_shared.messages import Side
 from trading_bots.errors import ExchangeError, OutcomeUnknown
 from trading_bots.models import (
     Account,
@@ -21,15 +21,19 @@ from trading_bots.models import (
     Cancelled,
     EventType,
     Holding,
+    MassCancelled,
     NewOrder,
     Order,
+    OrderOptions,
     OrderState,
     Price,
+    Replaced,
     Report,
     ReportRow,
     Security,
     Standing,
     Trade,
+    exact,
 )
 from trading_bots.orders import ANSWER_SECONDS, is_pending, send_orders, with_id
 from trading_bots.rest import Rest
@@ -41,6 +45,7 @@ FEED_URL = "http://127.0.0.1:2404"
 PAGE = 1_000
 
 Answer = TypeVar("Answer")
+OneAnswer = TypeVar("OneAnswer", Cancelled, MassCancelled, Replaced)
 
 
 class ExchangeClient:
@@ -117,15 +122,23 @@ class ExchangeClient:
         return account
 
     async def buy(
-        self, security_id: str, quantity: int, price: Amount | None = None, **options: Any
+        self,
+        security_id: str,
+        quantity: int,
+        price: Amount | None = None,
+        **options: Unpack[OrderOptions],
     ) -> Order:
-        """Buy at `price` or better; without a price, at the market's. Options as for `order`."""
+        """Buy at `price` or better; without a price, at the market's. Options as of `NewOrder`."""
         return await self.order(security_id, "buy", quantity, price, **options)
 
     async def sell(
-        self, security_id: str, quantity: int, price: Amount | None = None, **options: Any
+        self,
+        security_id: str,
+        quantity: int,
+        price: Amount | None = None,
+        **options: Unpack[OrderOptions],
     ) -> Order:
-        """Sell at `price` or better; without a price, at the market's. Options as for `order`."""
+        """Sell at `price` or better; without a price, at the market's. Options as of `NewOrder`."""
         return await self.order(security_id, "sell", quantity, price, **options)
 
     async def order(
@@ -134,11 +147,9 @@ class ExchangeClient:
         side: Side,
         quantity: int,
         price: Amount | None = None,
-        *,
-        time_in_force: TimeInForce = "gtc",
-        client_order_id: str | None = None,
+        **options: Unpack[OrderOptions],
     ) -> Order:
-        """Send an order; returns its state right after it came in.
+        """Send an order; returns its state right after it came in. Options as of `NewOrder`.
 
         A lost answer is asked for again, under the same `client_order_id`.
 
@@ -146,12 +157,7 @@ class ExchangeClient:
             OutcomeUnknown: no answer after several tries; repeat it with its `client_order_id`.
         """
         wanted = NewOrder(
-            security_id=security_id,
-            side=side,
-            quantity=quantity,
-            price=price,
-            time_in_force=time_in_force,
-            client_order_id=client_order_id,
+            security_id=security_id, side=side, quantity=quantity, price=price, **options
         )
         answer = (await self._send([wanted], single=True))[0]
         if isinstance(answer, ExchangeError):
@@ -166,6 +172,22 @@ class ExchangeClient:
         """
         return await self._send(orders, single=False)
 
+    async def replace(
+        self, order_id: int, *, quantity: int | None = None, price: Amount | None = None
+    ) -> Replaced:
+        """Change the quantity (in all, with what is filled) or the price of an own order.
+
+        It keeps its place in the queue when the price stays and the quantity does not grow.
+
+        Raises:
+            ExchangeError: 404 when it is not open; 409 when it cannot be what is asked for.
+            OutcomeUnknown: no answer yet, or the connection was lost; `status` tells what it is.
+        """
+        exact("price", price)
+        wanted = {"quantity": quantity, "price": price}
+        message = {name: value for name, value in wanted.items() if value is not None}
+        return await self._request({"type": "replace", "order_id": order_id, **message}, Replaced)
+
     async def cancel(self, order_id: int) -> Cancelled:
         """Take an own order out of the market.
 
@@ -173,13 +195,19 @@ class ExchangeClient:
             ExchangeError: 404 when it is not open: unknown, filled, or cancelled already.
             OutcomeUnknown: no answer yet, or the connection was lost; cancelling again is safe.
         """
-        message = {"type": "cancel", "order_id": order_id}
-        (raw,) = await self._logged_in().request(message, ANSWER_SECONDS)
-        if is_pending(raw):
-            raise OutcomeUnknown("the exchange has the cancel, but has not come to it yet")
-        answer = msgspec.json.decode(raw, type=Cancelled)
-        self._saw(answer.seq)
-        return answer
+        return await self._request({"type": "cancel", "order_id": order_id}, Cancelled)
+
+    async def cancel_all(
+        self, security_id: str | None = None, side: Side | None = None
+    ) -> MassCancelled:
+        """Take all own orders out of the market, or those of one security or one side.
+
+        Raises:
+            OutcomeUnknown: no answer yet, or the connection was lost; cancelling again is safe.
+        """
+        which = {"security_id": security_id, "side": side}
+        message = {name: value for name, value in which.items() if value is not None}
+        return await self._request({"type": "mass_cancel", **message}, MassCancelled)
 
     def reports(self) -> Reports:
         """The own execution reports from now on, as an async iterator.
@@ -263,6 +291,15 @@ class ExchangeClient:
         answers = await send_orders(self._logged_in(), named, single=single)
         self._saw(max((answer.seq for answer in answers if isinstance(answer, Order)), default=0))
         return answers
+
+    async def _request(self, message: dict[str, Any], answer_type: type[OneAnswer]) -> OneAnswer:
+        """The answer to a request that is sent once."""
+        (raw,) = await self._logged_in().request(message, ANSWER_SECONDS)
+        if is_pending(raw):
+            raise OutcomeUnknown("the exchange has the request, but has not come to it yet")
+        answer = msgspec.json.decode(raw, type=answer_type)
+        self._saw(answer.seq)
+        return answer
 
     def _next_client_order_id(self) -> str:
         return f"{self._order_prefix}-{next(self._order_numbers)}"

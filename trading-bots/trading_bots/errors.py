@@ -22,6 +22,8 @@ _STATUS: Mapping[str, int] = {
     "api_key_in_use": 409,
     "client_id_taken": 409,
     "client_order_id_reused": 409,
+    "not_replaceable": 409,
+    "quantity_filled": 409,
     "body_too_large": 413,
     "rate_limited": 429,
     "bus_unavailable": 503,

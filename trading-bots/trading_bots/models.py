@@ -4,16 +4,22 @@ Fields that a newer exchange adds are passed over.
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypedDict
 
 import msgspec
 
-from exchange_shared.messages import OrderType, Side, TimeInForce
+from exchange_shared.messages import OrderType, SelfTradePrevention, Side, TimeInForce
 
 EventType = Literal["order", "trade", "settlement"]
 
 Amount = Decimal | str | int
 """An exact price. A float is refused, because it is seldom what it looks like."""
+
+
+def exact(name: str, amount: Amount | None) -> None:
+    """Raises `TypeError` for a float."""
+    if isinstance(amount, float):
+        raise TypeError(f"{name}={amount!r} is a float: give a Decimal, str or int")
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +49,28 @@ class Security(Price, frozen=True):
     granted_quantity: int
 
 
-class NewOrder(Model, frozen=True):
-    """An order to send; without a price it is a market order.
+class OrderOptions(TypedDict, total=False):
+    """What may be said of an order beside what it buys or sells, as in `NewOrder`."""
 
-    The client gives it a `client_order_id` when it has none.
+    time_in_force: TimeInForce
+    client_order_id: str | None
+    stop_price: Amount | None
+    trail_amount: Amount | None
+    trail_percent: Amount | None
+    expires_at: str | None
+    post_only: bool
+    display_quantity: int | None
+    hidden: bool
+    self_trade_prevention: SelfTradePrevention
+    oco_group: str | None
+
+
+class NewOrder(Model, frozen=True):
+    """An order to send. `docs/trading-rules.md` tells what each option does.
+
+    With a `stop_price` it is a stop, with a `trail_amount` or a `trail_percent` a trailing stop;
+    otherwise a limit order, or without a price a market order. `expires_at`, a time in UTC like
+    `2026-01-31T16:30:00Z`, is for `gtd`. The client gives it a `client_order_id` when it has none.
     """
 
     security_id: str
@@ -55,11 +79,29 @@ class NewOrder(Model, frozen=True):
     price: Amount | None = None
     time_in_force: TimeInForce = "gtc"
     client_order_id: str | None = None
+    stop_price: Amount | None = None
+    trail_amount: Amount | None = None
+    trail_percent: Amount | None = None
+    expires_at: str | None = None
+    post_only: bool = False
+    display_quantity: int | None = None
+    hidden: bool = False
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    oco_group: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses a float as the price."""
-        if isinstance(self.price, float):
-            raise TypeError(f"price={self.price!r} is a float: give a Decimal, str or int")
+        """Refuses a float as a price."""
+        for name in ("price", "stop_price", "trail_amount", "trail_percent"):
+            exact(name, getattr(self, name))
+
+    @property
+    def order_type(self) -> OrderType:
+        """What the prices make of it."""
+        if self.trail_amount is not None or self.trail_percent is not None:
+            return "trailing_stop"
+        if self.stop_price is not None:
+            return "stop" if self.price is None else "stop_limit"
+        return "market" if self.price is None else "limit"
 
 
 class Fill(Model, frozen=True):
@@ -95,8 +137,38 @@ class Order(Model, frozen=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether a part of it is in the market."""
-        return self.status in ("new", "partially_filled")
+        """Whether a part of it is in the market, or waits to be triggered."""
+        return self.status in ("new", "partially_filled", "pending_trigger")
+
+
+class Replaced(Model, frozen=True):
+    """The exchange's answer to a replacement: the order's state right after it.
+
+    `quantity` and `filled_quantity` count from the order's beginning; `fills` and `average_price`
+    tell what the replacement itself traded. `kept_priority`: it kept its place in the queue.
+    """
+
+    order_id: int
+    client_order_id: str | None
+    security_id: str
+    quantity: int
+    price: Decimal
+    status: str
+    filled_quantity: int
+    remaining_quantity: int
+    average_price: Decimal | None
+    fills: list[Fill]
+    kept_priority: bool
+    seq: int
+    reason: str | None = None
+
+
+class MassCancelled(Model, frozen=True):
+    """So many own orders were taken out of the market: these."""
+
+    cancelled: int
+    order_ids: list[int]
+    seq: int
 
 
 class Cancelled(Model, frozen=True):
@@ -118,22 +190,38 @@ class Account(Model, frozen=True):
     opened: bool
 
 
-class Report(Model, frozen=True):
+class _Options(Model, frozen=True, kw_only=True):
+    """The options of an order; those that it does not use have their defaults."""
+
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expires_at: str | None = None
+    post_only: bool = False
+    display_quantity: int | None = None
+    hidden: bool = False
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    oco_group: str | None = None
+
+
+class Report(_Options, frozen=True, kw_only=True):
     """An execution report: something happened to an own order.
 
     After `accepted` come `trade`s, for `quantity` shares at `price` with a `fee`, and perhaps
-    `cancelled`, for the rest. `rejected` is the exchange's refusal. What an event does not have is
-    `None`.
+    `cancelled`, for the rest. `rejected` is the exchange's refusal, `triggered` tells that a stop
+    was set off (at `last`), `replaced` the new `quantity` and `price`, `reduced` by how many shares
+    (`quantity`) a self-trade was prevented. `mass_cancelled` is about `count` orders, and alone has
+    no `order_id` and `security_id`. What an event does not have is `None`.
     """
 
     event: str
     seq: int
     time: str
-    order_id: int
-    client_order_id: str | None
-    security_id: str
-    quantity: int
-    remaining_quantity: int
+    order_id: int | None = None
+    client_order_id: str | None = None
+    security_id: str | None = None
+    quantity: int | None = None
+    remaining_quantity: int | None = None
     side: Side | None = None
     type: OrderType | None = None
     price: Decimal | None = None
@@ -142,9 +230,13 @@ class Report(Model, frozen=True):
     liquidity: str | None = None
     reason: str | None = None
     message: str | None = None
+    time_in_force: TimeInForce | None = None
+    last: Decimal | None = None
+    kept_priority: bool | None = None
+    count: int | None = None
 
 
-class OrderState(Model, frozen=True):
+class OrderState(_Options, frozen=True, kw_only=True):
     """An own order as it is now; `message` and `reason` tell why it was refused or cancelled.
 
     What is not known yet of an order that is `pending` is `None`.

@@ -18,6 +18,9 @@ NOT_TAKEN_IN = (401, 429, 503)
 """Statuses that tell nothing about an earlier try: the gateway is starting, or busy."""
 
 
+_FIELDS = msgspec.structs.fields(NewOrder)
+
+
 class _Item(msgspec.Struct):
     status: str = ""
     error: dict[str, Any] | None = None
@@ -39,7 +42,7 @@ async def send_orders(
         ExchangeError: none of them was taken in.
         OutcomeUnknown: no answer after several tries.
     """
-    contents = [_content(order) for order in orders]
+    contents = [content_of(order) for order in orders]
     message: dict[str, Any] = {"type": "batch", "orders": contents}
     if single:
         message = {"type": "new", "order": contents[0]}
@@ -69,11 +72,14 @@ def is_pending(raw: msgspec.Raw) -> bool:
     return msgspec.json.decode(raw, type=_Item).status == "pending"
 
 
-def _content(order: NewOrder) -> dict[str, Any]:
-    content = msgspec.structs.asdict(order)
-    if order.price is None:
-        del content["price"]
-    content["type"] = "market" if order.price is None else "limit"
+def content_of(order: NewOrder) -> dict[str, Any]:
+    """The order as the exchange reads it, without the options that it does not use."""
+    content = {
+        field.name: value
+        for field in _FIELDS
+        if (value := getattr(order, field.name)) != field.default
+    }
+    content["type"] = order.order_type
     return content
 
 

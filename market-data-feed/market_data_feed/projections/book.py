@@ -1,4 +1,4 @@
-"""One security's order book by price level, rebuilt from order and trade events."""
+"""One security's order book by price level: what its orders display."""
 
 import heapq
 import zlib
@@ -9,12 +9,12 @@ from exchange_shared.messages import Side
 CHECKSUM_LEVELS = 10
 
 Level = tuple[int, int, int]
-"""A price in 1/10,000, how many shares are open at it, and in how many orders."""
+"""A price in 1/10,000, how many shares are displayed at it, and by how many orders."""
 
 
 @dataclass(slots=True)
 class Book:
-    """Open shares and orders by price. Sorted only when somebody asks: changes are far commoner.
+    """Displayed shares and orders by price. Sorted only when asked for: changes are far commoner.
 
     While the events of one command are being applied the book may be crossed.
     """
@@ -22,26 +22,18 @@ class Book:
     bids: dict[int, list[int]] = field(default_factory=dict)
     asks: dict[int, list[int]] = field(default_factory=dict)
 
-    def add(self, side: Side, price_e4: int, quantity: int) -> None:
-        """A new order is open at this price."""
+    def change(self, side: Side, price_e4: int, quantity: int, orders: int) -> None:
+        """So many more shares, by so many more orders, are displayed at a price; or fewer."""
         levels = self.bids if side == "buy" else self.asks
         level = levels.get(price_e4)
         if level is None:
-            levels[price_e4] = [quantity, 1]
-        else:
-            level[0] += quantity
-            level[1] += 1
-
-    def reduce(self, side: Side, price_e4: int, quantity: int, *, closed: bool) -> None:
-        """This many shares of an order left the book, and the order too if it is closed."""
-        levels = self.bids if side == "buy" else self.asks
-        level = levels[price_e4]
-        level[0] -= quantity
-        if closed:
-            level[1] -= 1
-            if level[1] == 0:
-                assert level[0] == 0, "a price level without orders has no shares"
-                del levels[price_e4]
+            levels[price_e4] = [quantity, orders]
+            return
+        level[0] += quantity
+        level[1] += orders
+        if level[1] == 0:
+            assert level[0] == 0, "a price level without orders has no shares"
+            del levels[price_e4]
 
     def best_bid(self) -> Level | None:
         """The highest bid."""

@@ -4,18 +4,54 @@ from typing import Literal
 
 import msgspec
 
-from exchange_shared.messages import OrderType, Side, TimeInForce, TradeExecuted, TradeSettled
+from exchange_shared.messages import (
+    OrderAccepted,
+    OrderRejected,
+    OrderReplaced,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+    TradeExecuted,
+    TradeSettled,
+)
+from exchange_shared.messages.commands import STOP_TYPES
 
 OrderState = Literal[
-    "pending", "new", "partially_filled", "filled", "cancelled", "expired", "rejected"
+    "pending",
+    "pending_trigger",
+    "new",
+    "partially_filled",
+    "filled",
+    "cancelled",
+    "expired",
+    "rejected",
 ]
+
+
+class Options(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What most orders do not have; the fields are those of the command."""
+
+    stop_price_e4: int | None = None
+    trail_e4: int | None = None
+    trail_ppm: int | None = None
+    expires_us: int | None = None
+    post_only: bool = False
+    display_quantity: int | None = None
+    hidden: bool = False
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    oco_group: str | None = None
+
+
+NO_OPTIONS = Options()
 
 
 class Order(msgspec.Struct, kw_only=True, gc=False):
     """What is known of an order. `notional_e4` is the sum of price × quantity over its fills.
 
-    `latest_report` is the last trade or settlement of it that was read since the feed started,
-    with its report_seq.
+    `quantity` is filled and open shares together, while it is open. `displayed_quantity` is what
+    of it is in the book. `latest_report` is the last trade or settlement of it that was read since
+    the feed started, with its report_seq.
     """
 
     order_id: int
@@ -33,17 +69,40 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     seq: int
     status: OrderState = "new"
     remaining_quantity: int
+    displayed_quantity: int = 0
     filled_quantity: int = 0
     notional_e4: int = 0
     last_trade_id: int | None = None
     reason: str | None = None
     message: str | None = None
+    options: Options = NO_OPTIONS
     latest_report: tuple[int, TradeExecuted | TradeSettled] | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether it can still trade."""
+        """Whether it can still trade, or be triggered."""
         return self.remaining_quantity > 0
+
+    def part(self) -> int:
+        """How much of it the book displays when it comes there, or comes again."""
+        options = self.options
+        if options is NO_OPTIONS:
+            return 0 if self.price_e4 is None else self.remaining_quantity
+        if self.price_e4 is None or self.status == "pending_trigger" or options.hidden:
+            return 0
+        if options.display_quantity is None:
+            return self.remaining_quantity
+        return min(options.display_quantity, self.remaining_quantity)
+
+    def part_after_trade(self, quantity: int, *, incoming: bool) -> int:
+        """How much of it the book displays after so many shares were traded.
+
+        An incoming order is not in the book yet. Of a resting one the displayed part trades, and
+        when nothing of that is left, the next part is displayed.
+        """
+        if incoming or self.options is NO_OPTIONS or self.options.display_quantity is None:
+            return self.part()
+        return self.displayed_quantity - quantity or self.part()
 
     def trade(self, event: TradeExecuted, remaining_quantity: int, report_seq: int) -> None:
         """A trade filled some of it."""
@@ -55,3 +114,82 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
         self.latest_report = (report_seq, event)
         self.seq = event.seq
         self.updated_us = event.time_us
+
+    def replace(self, event: OrderReplaced) -> None:
+        """It has another quantity or price."""
+        self.quantity = event.quantity
+        self.price_e4 = event.price_e4
+        self.remaining_quantity = event.remaining_quantity
+        self.unit_hold_e4 = event.unit_hold_e4
+        self.seq = event.seq
+        self.updated_us = event.time_us
+
+
+def accepted_order(event: OrderAccepted) -> Order:
+    """The order that an event tells of."""
+    return Order(
+        order_id=event.order_id,
+        client_id=event.client_id,
+        security_id=event.security_id,
+        side=event.side,
+        order_type=event.order_type,
+        time_in_force=event.time_in_force,
+        quantity=event.quantity,
+        price_e4=event.price_e4,
+        client_order_id=event.client_order_id,
+        unit_hold_e4=event.unit_hold_e4,
+        created_us=event.time_us,
+        updated_us=event.time_us,
+        seq=event.seq,
+        status="pending_trigger" if event.order_type in STOP_TYPES else "new",
+        remaining_quantity=event.quantity,
+        options=_options_of(event),
+    )
+
+
+def rejected_order(event: OrderRejected) -> Order:
+    """The order that the engine refused; its options are not told."""
+    return Order(
+        order_id=event.order_id,
+        client_id=event.client_id,
+        security_id=event.security_id,
+        side=event.side,
+        order_type=event.order_type,
+        time_in_force="gtc",
+        quantity=event.quantity,
+        price_e4=event.price_e4,
+        client_order_id=event.client_order_id,
+        unit_hold_e4=0,
+        created_us=event.time_us,
+        updated_us=event.time_us,
+        seq=event.seq,
+        status="rejected",
+        remaining_quantity=0,
+        reason=event.reason,
+        message=event.message,
+    )
+
+
+def _options_of(event: OrderAccepted) -> Options:
+    has_none = (
+        event.order_type not in STOP_TYPES
+        and event.expires_us is None
+        and not event.post_only
+        and event.display_quantity is None
+        and not event.hidden
+        and event.self_trade_prevention == "cancel_newest"
+        and event.oco_group is None
+    )
+    if has_none:
+        return NO_OPTIONS
+    return Options(
+        stop_price_e4=event.stop_price_e4,
+        trail_e4=event.trail_e4,
+        trail_ppm=event.trail_ppm,
+        expires_us=event.expires_us,
+        post_only=event.post_only,
+        display_quantity=event.display_quantity,
+        hidden=event.hidden,
+        self_trade_prevention=event.self_trade_prevention,
+        oco_group=event.oco_group,
+    )

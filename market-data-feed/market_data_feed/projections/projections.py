@@ -9,21 +9,26 @@ from exchange_shared.messages import (
     AccountOpened,
     AnyFeedRecord,
     MarketConfigured,
+    MassCancelled,
     OrderAccepted,
     OrderCancelled,
+    OrderReduced,
     OrderRejected,
     OrderRepeated,
+    OrderReplaced,
     OrderReport,
+    OrderTriggered,
     PriceChanged,
     RequestRejected,
     SecurityListed,
+    Side,
     TradeExecuted,
     TradeSettled,
 )
 from market_data_feed.projections.accounts import Account
 from market_data_feed.projections.changes import Changes, OrderAnswer
 from market_data_feed.projections.market import Security
-from market_data_feed.projections.orders import Order
+from market_data_feed.projections.orders import Order, accepted_order, rejected_order
 
 
 class Projections:
@@ -54,6 +59,10 @@ class Projections:
             OrderRepeated: self._order_answered,
             TradeExecuted: self._trade_executed,
             OrderCancelled: self._order_cancelled,
+            OrderTriggered: self._order_triggered,
+            OrderReplaced: self._order_replaced,
+            OrderReduced: self._order_reduced,
+            MassCancelled: self._nothing,
             PriceChanged: self._price_changed,
             OrderReport: self._order_answered,
             AccountFunded: self._account_funded,
@@ -95,16 +104,15 @@ class Projections:
         self.clients_by_key[account.api_key_hash] = account.client_id
 
     def know_open_order(self, order: Order) -> None:
-        """An order is open: it holds cash or shares, and stands in the book if it has a price."""
+        """An order is open: it holds cash or shares, and the book displays what it should."""
         self.orders[order.order_id] = order
         account = self.account(order.client_id)
         account.open_orders[order.order_id] = order
         account.hold(order, order.remaining_quantity)
-        security = self.securities.get(order.security_id)
-        if security is None:
+        if order.security_id not in self.securities:
             self.orphans += 1
-        elif order.price_e4 is not None:
-            security.book.add(order.side, order.price_e4, order.remaining_quantity)
+        displayed, order.displayed_quantity = order.displayed_quantity, 0
+        self._display(order, displayed)
 
     def _nothing(self, record: AnyFeedRecord) -> None:
         """Nothing that the feed tells about changed."""
@@ -133,7 +141,7 @@ class Projections:
         account.cash_e4 = account.opening_equity_e4 = event.cash_e4
         for security_id, quantity in event.holdings.items():
             security = self.securities.get(security_id)
-            value_e4 = security.reference_price_e4 * quantity if security else 0
+            value_e4 = security.mark_e4 * quantity if security else 0
             account.opening_equity_e4 += value_e4
             holding = account.holding(security_id)
             holding.bought(quantity, value_e4)
@@ -152,22 +160,8 @@ class Projections:
         self.changes.account(account)
 
     def _order_accepted(self, event: OrderAccepted) -> None:
-        order = Order(
-            order_id=event.order_id,
-            client_id=event.client_id,
-            security_id=event.security_id,
-            side=event.side,
-            order_type=event.order_type,
-            time_in_force=event.time_in_force,
-            quantity=event.quantity,
-            price_e4=event.price_e4,
-            client_order_id=event.client_order_id,
-            unit_hold_e4=event.unit_hold_e4,
-            created_us=event.time_us,
-            updated_us=event.time_us,
-            seq=event.seq,
-            remaining_quantity=event.quantity,
-        )
+        order = accepted_order(event)
+        order.displayed_quantity = order.part()
         self.know_open_order(order)
         self.changes.orders[event.order_id] = order
 
@@ -175,25 +169,7 @@ class Projections:
         self._order_answered(event)
         if event.order_id in self.orders:
             return
-        order = Order(
-            order_id=event.order_id,
-            client_id=event.client_id,
-            security_id=event.security_id,
-            side=event.side,
-            order_type=event.order_type,
-            time_in_force="gtc",
-            quantity=event.quantity,
-            price_e4=event.price_e4,
-            client_order_id=event.client_order_id,
-            unit_hold_e4=0,
-            created_us=event.time_us,
-            updated_us=event.time_us,
-            seq=event.seq,
-            status="rejected",
-            remaining_quantity=0,
-            reason=event.reason,
-            message=event.message,
-        )
+        order = rejected_order(event)
         self.orders[event.order_id] = self.changes.orders[event.order_id] = order
 
     def _order_answered(self, record: OrderAnswer) -> None:
@@ -201,17 +177,49 @@ class Projections:
         self.changes.order_reports.append((self.report_seq, record))
 
     def _order_cancelled(self, event: OrderCancelled) -> None:
+        order = self._changed(event)
+        if order is not None:
+            order.remaining_quantity = 0
+            self._leave(order, event.quantity, displayed=0)
+            order.status = "expired" if event.reason == "expired" else "cancelled"
+            order.reason = event.reason
+
+    def _order_triggered(self, event: OrderTriggered) -> None:
+        order = self._changed(event)
+        if order is not None:
+            order.status = "new"
+            self._display(order, order.part())
+
+    def _order_replaced(self, event: OrderReplaced) -> None:
+        order = self._changed(event)
+        if order is not None:
+            displayed = order.displayed_quantity
+            self._leave(order, order.remaining_quantity, displayed=0)
+            order.replace(event)
+            kept = min(displayed, order.remaining_quantity)
+            self.account(order.client_id).hold(order, order.remaining_quantity)
+            self._display(order, kept if event.kept_priority else order.part())
+
+    def _order_reduced(self, event: OrderReduced) -> None:
+        order = self._changed(event)
+        if order is not None:
+            order.quantity -= event.quantity
+            order.remaining_quantity = event.remaining_quantity
+            displayed = min(order.displayed_quantity, event.remaining_quantity)
+            self._leave(order, event.quantity, displayed=displayed)
+
+    def _changed(
+        self, event: OrderCancelled | OrderTriggered | OrderReplaced | OrderReduced
+    ) -> Order | None:
+        """The order that an event changes; `None` if its own record could not be read."""
         order = self.orders.get(event.order_id)
         if order is None:
             self.orphans += 1
-            return
-        self._leave(order, event.quantity, closed=True)
-        order.remaining_quantity = 0
-        order.status = "cancelled"
-        order.reason = event.reason
+            return None
         order.seq = event.seq
         order.updated_us = event.time_us
         self.changes.orders[event.order_id] = order
+        return order
 
     def _trade_executed(self, event: TradeExecuted) -> None:
         self.execution_seq = event.execution_seq
@@ -224,8 +232,8 @@ class Projections:
         else:
             security.trade(event)
             changes.security(security)
-        self._fill(event.buy_order_id, event.buy_remaining_quantity, event)
-        self._fill(event.sell_order_id, event.sell_remaining_quantity, event)
+        self._fill(event.buy_order_id, event.buy_remaining_quantity, "buy", event)
+        self._fill(event.sell_order_id, event.sell_remaining_quantity, "sell", event)
         quantity = event.quantity
         notional_e4 = event.price_e4 * quantity
         buyer = self.account(event.buyer_id)
@@ -242,24 +250,38 @@ class Projections:
             changes.account(account)
             changes.holding(holding)
 
-    def _fill(self, order_id: int, remaining_quantity: int, event: TradeExecuted) -> None:
+    def _fill(
+        self, order_id: int, remaining_quantity: int, side: Side, event: TradeExecuted
+    ) -> None:
         order = self.orders.get(order_id)
         if order is None:
             self.orphans += 1
             return
-        self._leave(order, event.quantity, closed=not remaining_quantity)
+        quantity = event.quantity
         order.trade(event, remaining_quantity, self.report_seq)
+        displayed = order.part_after_trade(quantity, incoming=side == event.aggressor_side)
+        self._leave(order, quantity, displayed=displayed)
         self.changes.orders[order_id] = order
 
-    def _leave(self, order: Order, quantity: int, *, closed: bool) -> None:
-        """So many shares of an order are no longer open: not held, and not in the book."""
+    def _leave(self, order: Order, quantity: int, *, displayed: int) -> None:
+        """So many shares of an order are no longer open, nor held; so many are displayed now."""
         account = self.account(order.client_id)
         account.hold(order, -quantity)
-        if closed:
+        if not order.remaining_quantity:
             account.open_orders.pop(order.order_id, None)
+        self._display(order, displayed)
+
+    def _display(self, order: Order, displayed: int) -> None:
+        """Let the book display so many shares of an order."""
+        before = order.displayed_quantity
+        if displayed == before:
+            return
+        order.displayed_quantity = displayed
         security = self.securities.get(order.security_id)
-        if order.price_e4 is not None and security is not None:
-            security.book.reduce(order.side, order.price_e4, quantity, closed=closed)
+        if security is not None:
+            assert order.price_e4 is not None, "an order without a limit is displayed"
+            orders = (displayed > 0) - (before > 0)
+            security.book.change(order.side, order.price_e4, displayed - before, orders)
 
     def _trade_settled(self, report: TradeSettled) -> None:
         self.report_seq += 1

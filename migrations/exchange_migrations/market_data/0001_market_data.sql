@@ -11,7 +11,7 @@ CREATE TABLE client (
     client_id         id_text PRIMARY KEY,
     api_key_hash      id_text NOT NULL UNIQUE,
     opened_us         bigint  NOT NULL,
-    opening_equity_e4 bigint  NOT NULL  -- cash and shares at the opening, at reference prices
+    opening_equity_e4 bigint  NOT NULL  -- cash and shares at the opening, at the prices then
 );
 
 CREATE TABLE security (
@@ -66,7 +66,9 @@ CREATE TABLE orders (
     status          text    NOT NULL,
     client_order_id text,
     reason          text,
-    message         text
+    message         text,
+    options         jsonb,             -- what most orders do not have, by the command's field names
+    displayed_quantity bigint          -- of an iceberg: the part that is in the book now
 ) WITH (fillfactor = 90);
 CREATE INDEX orders_of_client ON orders (client_id, order_id);
 CREATE INDEX orders_open ON orders (order_id) WHERE is_open;

@@ -23,6 +23,7 @@ class PlaceOrder:
     quantity: int
     price_e4: int | None
     time_in_force: TimeInForce = "gtc"
+    post_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,22 @@ class Plan:
             return max(0, self._shares.get(security_id, 0))
         return max(0, self._cash_e4 // cost_e4(price_e4, 1))
 
-    def limit(self, security_id: str, side: Side, quantity: int, price_e4: float) -> bool:
+    def limit(
+        self,
+        security_id: str,
+        side: Side,
+        quantity: int,
+        price_e4: float,
+        *,
+        post_only: bool = False,
+    ) -> bool:
         """Plan a limit order near this price; false when there are no means or no room for it."""
         price = on_tick(self._view.quotes[security_id], price_e4)
         quantity = min(quantity, self.affordable(security_id, side, price))
         if quantity < 1 or not self._make_room():
             return False
         self._spend(security_id, side, quantity, price)
-        self._orders.append(PlaceOrder(security_id, side, quantity, price))
+        self._orders.append(PlaceOrder(security_id, side, quantity, price, post_only=post_only))
         return True
 
     def passing(self, security_id: str, side: Side, price_e4: float) -> bool:

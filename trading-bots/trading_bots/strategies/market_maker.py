@@ -88,4 +88,4 @@ class MarketMaker:
             else:
                 wanted.remove(nearest)
         for price_e4 in wanted:
-            plan.limit(quote.security_id, side, quantity, price_e4)
+            plan.limit(quote.security_id, side, quantity, price_e4, post_only=True)

@@ -38,7 +38,7 @@ class Quote:
 
 @dataclass(slots=True)
 class OpenOrder:
-    """An own order in the book. `price_e4` is `None` for a market order."""
+    """An own order that is open. `price_e4` is `None` for a market order, or a stop without."""
 
     order_id: int
     security_id: str
@@ -91,6 +91,21 @@ class Account:
             self._add_shares(order.security_id, -quantity)
         if not order.remaining_quantity:
             del self.open_orders[order_id]
+
+    def reduced(self, order_id: int, quantity: int) -> None:
+        """So many open shares of an order left the market, without trading."""
+        order = self.open_orders.get(order_id)
+        if order is not None:
+            self._hold(order, -quantity)
+            order.remaining_quantity -= quantity
+
+    def replaced(self, order_id: int, remaining_quantity: int, price_e4: int) -> None:
+        """So much of an open order is in the market now, at this price."""
+        order = self.open_orders.get(order_id)
+        if order is not None:
+            self._hold(order, -order.remaining_quantity)
+            order.remaining_quantity, order.price_e4 = remaining_quantity, price_e4
+            self._hold(order, remaining_quantity)
 
     def closed(self, order_id: int) -> None:
         """What was open of an order left the market, and holds nothing any more."""
