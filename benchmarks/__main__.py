@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import uvloop
 
+from benchmarks.core import measure_core
 from benchmarks.load import Result, run_load
 from benchmarks.raw_stream import raw_round_trip_ms
 from exchange_migrations import migrate
@@ -31,13 +32,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the sustained run")
     parser.add_argument("--rate", type=int, default=BAR_ORDERS_PER_SECOND)
-    parser.add_argument("--only", choices=["rabbitmq", "embedded"])
+    parser.add_argument("--only", choices=["core", "rabbitmq", "embedded"])
+    parser.add_argument("--commands", type=int, default=1_000_000, help="in each run of the core")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
     arguments = parser.parse_args()
     results: dict[str, Any] = {"measured_at": _now(), "machine": _machine()}
-    if arguments.only != "embedded":
+    if arguments.only in (None, "core"):
+        results["core"] = measure_core(arguments.commands, min(arguments.commands, 50_000))
+        print("core", json.dumps(results["core"], indent=2), file=sys.stderr, flush=True)
+    if arguments.only in (None, "rabbitmq"):
         results["rabbitmq_and_postgres"] = _on_servers(arguments.rate, arguments.seconds)
-    if arguments.only != "rabbitmq":
+    if arguments.only in (None, "embedded"):
         results["embedded"] = _on_embedded_parts(arguments.rate, arguments.seconds)
     arguments.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(f"written to {arguments.output}", file=sys.stderr)
