@@ -27,7 +27,10 @@ from market_data_feed.streams import Streams, add_streams
 DESCRIPTION = (
     "Tells what happens on the exchange: prices, books, trades, orders, accounts. Send"
     " `Authorization: Bearer <api_key>` for what is yours, and `?min_seq=` with the `seq` of an"
-    " answer of the gateway to read your own writes."
+    " answer of the gateway to read your own writes.\n\n"
+    "WebSockets: `/stream/price?security_id=` tells every change of a best price to everybody;"
+    " `/stream/report` tells a client its own orders, trades and settlements, after"
+    ' `{"type": "login", "api_key": "…"}` or with the key in the header `Authorization`.'
 )
 
 log = structlog.get_logger()

@@ -3,6 +3,7 @@
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
 from starlette.websockets import WebSocket
 
 from exchange_shared.auth import bearer_key, new_api_key, origin_allowed
@@ -50,6 +51,7 @@ def build_app(doors: Doors, health: Health, metrics: GatewayMetrics) -> FastAPI:
         )
     # `DELETE /orders/`, of a client that lost the id, must never become a mass cancel.
     app.router.redirect_slashes = False
+    app.add_route("/", lambda _request: RedirectResponse("/docs"), include_in_schema=False)
     _add_accounts(app, doors)
     add_new_orders(app, doors)
     add_changes(app, doors)

@@ -392,6 +392,13 @@ async def test_the_market_is_published_before_anything_else(
     assert apple.security_id == "AAPL"
 
 
+async def test_the_root_leads_to_the_api_page_which_needs_no_other_site(gateway: Gateway) -> None:
+    page = await gateway.http.get("/", follow_redirects=True)
+    assert page.url.path == "/docs"
+    assert page.status_code == 200
+    assert "https://" not in page.text
+
+
 async def test_the_openapi_page_describes_bodies_and_answers(gateway: Gateway) -> None:
     paths = (await gateway.http.get("/openapi.json")).json()["paths"]
     assert {"/clients", "/orders", "/orders/batch", "/orders/{order_id}"} <= set(paths)
