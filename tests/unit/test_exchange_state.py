@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from exchange_shared.messages import (
     AnyEvent,
+    CancelOrder,
     NewOrder,
     OrderAccepted,
     OrderCancelled,
@@ -19,6 +20,7 @@ from exchange_shared.messages import (
 )
 from matching_engine.core import Exchange
 from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS
+from matching_engine.core.market import MAX_ENDED_EXPIRIES
 from matching_engine.core.state import decode_state, encode_state
 from tests.support.flows import market_commands, order_flow
 
@@ -147,3 +149,25 @@ def test_the_oldest_finished_name_is_forgotten_beyond_the_limit() -> None:
         assert send(name) == "OrderAccepted"
     assert send(1) == "OrderRepeated"
     assert send(0) == "OrderAccepted"
+
+
+def test_orders_that_end_before_they_expire_do_not_pile_up() -> None:
+    exchange = opened_exchange()
+    for number in range(1, 5_000):
+        exchange.apply(
+            NewOrder(
+                time_us=number,
+                order_id=number,
+                client_id="client1",
+                security_id="MSFT",
+                side="buy",
+                order_type="limit",
+                quantity=1,
+                price_e4=100,
+                time_in_force="day",
+            )
+        )
+        exchange.apply(
+            CancelOrder(time_us=number, request_id=number, client_id="client1", order_id=number)
+        )
+    assert len(exchange._market._expiries) <= MAX_ENDED_EXPIRIES + 2

@@ -8,6 +8,8 @@ from matching_engine.core.order import Ended, Order
 from matching_engine.core.order_book import OrderBook
 
 DAY_US = 86_400_000_000
+MAX_ENDED_EXPIRIES = 1_000
+"""Orders that ended before their time of which the time is still noted, beside the open ones."""
 
 Group = tuple[str, str]
 """A client, and the name of a group of its orders of which one cancels the others."""
@@ -85,10 +87,16 @@ class Market:
             self.groups.setdefault(group, {})[request.order_id] = order
         if request.time_in_force == "gtd":
             assert request.expires_us is not None, "a gtd order without an end"
-            heapq.heappush(self._expiries, (request.expires_us, order.arrival, order))
+            self._expect_expiry(order, request.expires_us)
         elif request.time_in_force == "day":
-            midnight_us = (request.time_us // DAY_US + 1) * DAY_US
-            heapq.heappush(self._expiries, (midnight_us, order.arrival, order))
+            self._expect_expiry(order, (request.time_us // DAY_US + 1) * DAY_US)
+
+    def _expect_expiry(self, order: Order, expires_us: int) -> None:
+        """Note when an order expires; orders that ended before are forgotten now and then."""
+        if len(self._expiries) > 2 * len(self.orders) + MAX_ENDED_EXPIRIES:
+            self._expiries = [entry for entry in self._expiries if entry[2].ended is None]
+            heapq.heapify(self._expiries)
+        heapq.heappush(self._expiries, (expires_us, order.arrival, order))
 
     def close(self, order: Order, ended: Ended) -> None:
         """Let go of an order that is in no book any more, and holds nothing."""
