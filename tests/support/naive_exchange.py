@@ -7,15 +7,12 @@ time, by looking at every open order. The messages of refusals are left empty.
 from typing import Any
 
 from exchange_shared.messages import (
-    AccountConfirmed,
-    AccountOpened,
     AnyCommand,
     AnyEvent,
     CancelOrder,
     ClockTick,
     ConfigureMarket,
     ListSecurity,
-    MarketConfigured,
     MassCancel,
     MassCancelled,
     NewOrder,
@@ -26,15 +23,17 @@ from exchange_shared.messages import (
     OrderReplaced,
     RejectReason,
     ReplaceOrder,
-    RequestRejected,
-    SecurityListed,
 )
-from exchange_shared.units import MAX_TOTAL_E4
+from tests.support.naive_accounts import (
+    configure_market,
+    fields_of,
+    list_security,
+    open_account,
+    reject,
+)
 from tests.support.naive_market import (
-    NaiveAccount,
     NaiveMarket,
     NaiveOrder,
-    NaiveSecurity,
 )
 from tests.support.naive_matching import enter, trade_and_trigger
 
@@ -54,11 +53,11 @@ class NaiveExchange:
         self._expire()
         match command:
             case ConfigureMarket():
-                self._configure_market(command)
+                configure_market(market, command)
             case ListSecurity():
-                self._list_security(command)
+                list_security(market, command)
             case OpenAccount():
-                self._open_account(command)
+                open_account(market, command)
             case NewOrder():
                 self._new_order(command)
             case ReplaceOrder():
@@ -80,79 +79,6 @@ class NaiveExchange:
         ]
         for _, _, order in sorted(due, key=lambda one: one[:2]):
             self._market.cancel(order, "expired")
-
-    def _configure_market(self, command: ConfigureMarket) -> None:
-        market = self._market
-        market.initial_balance_e4 = command.initial_balance_e4
-        market.maker_ppm = command.maker_fee_ppm
-        market.taker_ppm = command.taker_fee_ppm
-        market.publish(MarketConfigured, **_fields(command, MarketConfigured))
-
-    def _list_security(self, command: ListSecurity) -> None:
-        market = self._market
-        security = market.security(command.security_id)
-        if security is None:
-            market.securities.append(
-                NaiveSecurity(
-                    command.security_id,
-                    command.tick_e4,
-                    command.reference_price_e4,
-                    command.granted_quantity,
-                )
-            )
-        else:
-            has_orders = any(
-                order.request.security_id == command.security_id for order in market.orders
-            )
-            if has_orders and security.tick_e4 != command.tick_e4:
-                self._reject(command, "tick_in_use")
-                return
-            security.tick_e4 = command.tick_e4
-            security.reference_price_e4 = command.reference_price_e4
-            security.granted_quantity = command.granted_quantity
-        market.publish(SecurityListed, **_fields(command, SecurityListed))
-
-    def _open_account(self, command: OpenAccount) -> None:
-        market = self._market
-        account = market.account(command.client_id)
-        fields: dict[str, Any] = {
-            "request_id": command.request_id,
-            "client_id": command.client_id,
-        }
-        if account is not None:
-            if account.api_key_hash != command.api_key_hash:
-                self._reject(command, "client_id_taken")
-                return
-            holdings = {name: count for name, count in account.shares.items() if count}
-            market.publish(AccountConfirmed, **fields, cash_e4=account.cash_e4, holdings=holdings)
-            return
-        if any(one.api_key_hash == command.api_key_hash for one in market.accounts):
-            self._reject(command, "api_key_in_use")
-            return
-        issued_e4 = sum(one.granted_e4 for one in market.accounts)
-        if issued_e4 + market.initial_balance_e4 >= MAX_TOTAL_E4:
-            self._reject(command, "account_limit")
-            return
-        grants = {
-            one.security_id: one.granted_quantity
-            for one in market.securities
-            if one.granted_quantity
-        }
-        account = NaiveAccount(
-            client_id=command.client_id,
-            api_key_hash=command.api_key_hash,
-            cash_e4=market.initial_balance_e4,
-            shares=dict(grants),
-            granted_e4=market.initial_balance_e4,
-        )
-        market.accounts.append(account)
-        market.publish(
-            AccountOpened,
-            **fields,
-            api_key_hash=command.api_key_hash,
-            cash_e4=market.initial_balance_e4,
-            holdings=grants,
-        )
 
     def _new_order(self, command: NewOrder) -> None:
         market = self._market
@@ -180,7 +106,7 @@ class NaiveExchange:
             return
         market.accepted += 1
         market.orders.append(order)
-        fields = _fields(command, OrderAccepted)
+        fields = fields_of(command, OrderAccepted)
         market.publish(OrderAccepted, **fields, unit_hold_e4=order.unit_hold_e4())
         enter(market, order)
 
@@ -236,17 +162,17 @@ class NaiveExchange:
         market = self._market
         order = self._open_order(command)
         if order is None:
-            self._reject(command, "unknown_order")
+            reject(market, command, "unknown_order")
             return
         if order.where == "waiting":
-            self._reject(command, "not_replaceable")
+            reject(market, command, "not_replaceable")
             return
         quantity = order.filled + order.open if command.quantity is None else command.quantity
         price_e4 = order.price_e4 if command.price_e4 is None else command.price_e4
         remaining = quantity - order.filled
         reason = self._why_not_replace(order, remaining, price_e4)
         if reason is not None:
-            self._reject(command, reason)
+            reject(market, command, reason)
             return
         keeps_place = price_e4 == order.price_e4 and remaining <= order.open
         order.open = remaining
@@ -291,11 +217,12 @@ class NaiveExchange:
         return None
 
     def _cancel_order(self, command: CancelOrder) -> None:
+        market = self._market
         order = self._open_order(command)
         if order is None:
-            self._reject(command, "unknown_order")
+            reject(market, command, "unknown_order")
         else:
-            self._market.cancel(order, "requested", command.request_id)
+            market.cancel(order, "requested", command.request_id)
 
     def _open_order(self, command: CancelOrder | ReplaceOrder) -> NaiveOrder | None:
         for order in self._market.orders:
@@ -307,10 +234,10 @@ class NaiveExchange:
     def _mass_cancel(self, command: MassCancel) -> None:
         market = self._market
         if market.account(command.client_id) is None:
-            self._reject(command, "unknown_client")
+            reject(market, command, "unknown_client")
             return
         if command.security_id is not None and market.security(command.security_id) is None:
-            self._reject(command, "unknown_security")
+            reject(market, command, "unknown_security")
             return
         doomed = [
             order
@@ -321,25 +248,11 @@ class NaiveExchange:
         ]
         for order in doomed:
             market.cancel(order, "requested", command.request_id)
-        market.publish(MassCancelled, **_fields(command, MassCancelled), count=len(doomed))
+        market.publish(MassCancelled, **fields_of(command, MassCancelled), count=len(doomed))
 
     def _reject_order(self, command: NewOrder, reason: RejectReason) -> None:
-        fields = _fields(command, OrderRejected)
+        fields = fields_of(command, OrderRejected)
         self._market.publish(OrderRejected, **fields, reason=reason, message="")
-
-    def _reject(
-        self,
-        command: OpenAccount | ListSecurity | CancelOrder | ReplaceOrder | MassCancel,
-        reason: RejectReason,
-    ) -> None:
-        fields = _fields(command, RequestRejected)
-        self._market.publish(RequestRejected, **fields, reason=reason, message="")
-
-
-def _fields(command: AnyCommand, event_type: type[Any]) -> dict[str, Any]:
-    """The fields of a command that an event has too, but for the time."""
-    common = set(command.__struct_fields__) & set(event_type.__struct_fields__) - {"time_us"}
-    return {name: getattr(command, name) for name in common}
 
 
 def _without_identity(order: NewOrder) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from exchange_shared.messages import (
     NewOrder,
     ReplaceOrder,
 )
-from tests.support.rich_flow import (
+from tests.support.rich_market import (
     DAY_US,
     REFERENCE_E4,
     SECURITIES,

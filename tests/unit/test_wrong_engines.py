@@ -14,7 +14,8 @@ from matching_engine.core.order import Order
 from matching_engine.core.order_book import BookSide, OrderBook, PriceLevel
 from matching_engine.core.stops import StopBook
 from tests.support.comparison import DifferenceError, compare, shrunk
-from tests.support.rich_flow import SHAPES, rich_flow
+from tests.support.rich_flow import rich_flow
+from tests.support.rich_market import SHAPES
 
 COMMANDS_PER_SHAPE = 1_000
 
