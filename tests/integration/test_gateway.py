@@ -443,7 +443,7 @@ async def test_before_the_engine_has_answered_the_gateway_is_not_ready(
 async def test_without_an_answer_in_time_a_confirmed_request_is_pending(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=0.1) as gateway:
+    async with running_gateway(bus, tmp_path, answer_seconds=1.0) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
         engine.answering.clear()
@@ -464,7 +464,7 @@ async def test_without_an_answer_in_time_a_confirmed_request_is_pending(
 async def test_without_a_confirm_the_outcome_is_unknown(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=0.1) as gateway:
+    async with running_gateway(bus, tmp_path, answer_seconds=1.0) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
         engine.answering.clear()
@@ -503,7 +503,7 @@ async def test_while_the_bus_is_down_nothing_is_taken_in(gateway: Gateway, bus: 
 async def test_beyond_the_limits_of_its_queues_the_gateway_refuses(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path, limit: str
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=0.2, **{limit: 10}) as gateway:
+    async with running_gateway(bus, tmp_path, answer_seconds=1.0, **{limit: 10}) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
         await order_reports(bus, 0)
@@ -525,7 +525,7 @@ async def test_beyond_the_limits_of_its_queues_the_gateway_refuses(
 async def test_what_was_taken_in_is_published_before_the_gateway_ends(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=0.05) as gateway:
+    async with running_gateway(bus, tmp_path, answer_seconds=1.0) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
         bus.confirming.clear()

@@ -329,7 +329,7 @@ async def test_without_a_key_nothing_is_changed(gateway: Gateway, bus: MemoryBus
 async def test_without_an_answer_in_time_changes_are_pending_or_unknown(
     bus: MemoryBus, engine: CoreEngine, tmp_path: Path
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=0.1) as gateway:
+    async with running_gateway(bus, tmp_path, answer_seconds=1.0) as gateway:
         await gateway.until_ready()
         alice = Trader(gateway, "alice", await gateway.open_account("alice"))
         engine.answering.clear()

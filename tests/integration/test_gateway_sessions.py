@@ -313,7 +313,7 @@ async def test_a_frame_that_is_too_large_ends_only_its_session(gateway: Gateway)
 async def test_while_the_engine_is_silent_orders_are_pending(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=0.1) as gateway:
+    async with running_gateway(bus, tmp_path, answer_seconds=1.0) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
         async with session(gateway, api_key) as connection:
