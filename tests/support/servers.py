@@ -66,11 +66,6 @@ class _Server:
         """End it with SIGKILL."""
         raise NotImplementedError
 
-    def restart(self) -> None:
-        """Start it again over the same data, after `stop` or `kill`, or stop it first."""
-        self.stop()
-        self.start()
-
     def close(self) -> None:
         """End it for good, and remove its data."""
         self.kill()

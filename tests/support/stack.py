@@ -124,10 +124,6 @@ class Stack:
         """The last of what a service wrote."""
         return self._processes[service].log_tail()
 
-    def stop_all(self) -> dict[str, int]:
-        """End all services with SIGTERM, those that take requests first; their exit codes."""
-        return {name: self.stop(name) for name in reversed(MODULES) if name in self._processes}
-
     def __enter__(self) -> Self:
         """Start all services; returns when all are ready."""
         try:
