@@ -8,8 +8,8 @@ from exchange_shared.messages import AnyCommand, AnyEvent, OrderRejected, Reques
 from matching_engine.core import Exchange
 from matching_engine.core.state import decode_state, encode_state
 from tests.support.naive_exchange import NaiveExchange
-from tests.support.table_commands import CommandWriter
-from tests.support.tables import describe
+from tests.support.table_events import describe
+from tests.support.table_writer import CommandWriter
 
 
 class DifferenceError(AssertionError):

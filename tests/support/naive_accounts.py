@@ -6,26 +6,24 @@ from exchange_shared.messages import (
     AccountConfirmed,
     AccountOpened,
     AnyCommand,
-    CancelOrder,
     ConfigureMarket,
     ListSecurity,
     MarketConfigured,
-    MassCancel,
     OpenAccount,
     RejectReason,
-    ReplaceOrder,
     RequestRejected,
     SecurityListed,
+    SetClientLimits,
 )
 from exchange_shared.units import MAX_TOTAL_E4
-from tests.support.naive_market import NaiveAccount, NaiveMarket, NaiveSecurity
+from tests.support.naive_cash import open_shares
+from tests.support.naive_market import NaiveMarket
+from tests.support.naive_records import NaiveAccount, NaiveSecurity, state_of_phase
 
 
 def configure_market(market: NaiveMarket, command: ConfigureMarket) -> None:
     """Set what new accounts and new orders go by."""
-    market.initial_balance_e4 = command.initial_balance_e4
-    market.maker_ppm = command.maker_fee_ppm
-    market.taker_ppm = command.taker_fee_ppm
+    market.terms = command
     market.publish(MarketConfigured, **fields_of(command, MarketConfigured))
 
 
@@ -33,25 +31,36 @@ def list_security(market: NaiveMarket, command: ListSecurity) -> None:
     """List a security, or change its terms."""
     security = market.security(command.security_id)
     if security is None:
-        market.securities.append(
-            NaiveSecurity(
-                command.security_id,
-                command.tick_e4,
-                command.reference_price_e4,
-                command.granted_quantity,
-            )
-        )
+        state, auction = state_of_phase(market.phase.phase)
+        security = NaiveSecurity(command, command.reference_price_e4, state, auction)
+        market.securities.append(security)
     else:
-        has_orders = any(
-            order.request.security_id == command.security_id for order in market.orders
-        )
-        if has_orders and security.tick_e4 != command.tick_e4:
-            reject(market, command, "tick_in_use")
+        reason = _why_not_listed(market, security, command)
+        if reason is not None:
+            reject(market, command, reason)
             return
-        security.tick_e4 = command.tick_e4
-        security.reference_price_e4 = command.reference_price_e4
-        security.granted_quantity = command.granted_quantity
-    market.publish(SecurityListed, **fields_of(command, SecurityListed))
+        if command.reference_price_e4 != security.terms.reference_price_e4:
+            security.reference_price_e4 = command.reference_price_e4
+        security.terms = command
+    fields = fields_of(command, SecurityListed)
+    fields["reference_price_e4"] = security.reference_price_e4
+    market.publish(SecurityListed, **fields, state=security.state, auction=security.auction)
+
+
+def _why_not_listed(
+    market: NaiveMarket, security: NaiveSecurity, command: ListSecurity
+) -> RejectReason | None:
+    terms, has_orders = security.terms, bool(market.orders_of(security))
+    if has_orders and command.tick_e4 != terms.tick_e4:
+        return "tick_in_use"
+    if has_orders and command.lot_quantity != terms.lot_quantity:
+        return "lot_in_use"
+    if terms.short_margin_ppm is not None and command.short_margin_ppm is None:
+        for account in market.accounts:
+            position = account.shares.get(security.security_id, 0)
+            if position < 0 or open_shares(market, account, security, "sell") > position:
+                return "short_positions_open"
+    return None
 
 
 def open_account(market: NaiveMarket, command: OpenAccount) -> None:
@@ -71,35 +80,32 @@ def open_account(market: NaiveMarket, command: OpenAccount) -> None:
     if any(one.api_key_hash == command.api_key_hash for one in market.accounts):
         reject(market, command, "api_key_in_use")
         return
+    cash_e4 = market.terms.initial_balance_e4
     issued_e4 = sum(one.granted_e4 for one in market.accounts)
-    if issued_e4 + market.initial_balance_e4 >= MAX_TOTAL_E4:
+    if issued_e4 + cash_e4 >= MAX_TOTAL_E4:
         reject(market, command, "account_limit")
         return
     grants = {
-        one.security_id: one.granted_quantity for one in market.securities if one.granted_quantity
+        one.security_id: one.terms.granted_quantity
+        for one in market.securities
+        if one.terms.granted_quantity
     }
-    account = NaiveAccount(
-        client_id=command.client_id,
-        api_key_hash=command.api_key_hash,
-        cash_e4=market.initial_balance_e4,
-        shares=dict(grants),
-        granted_e4=market.initial_balance_e4,
+    market.accounts.append(
+        NaiveAccount(
+            client_id=command.client_id,
+            api_key_hash=command.api_key_hash,
+            cash_e4=cash_e4,
+            shares=dict(grants),
+            granted_e4=cash_e4,
+            limits=SetClientLimits(time_us=0, request_id=1, client_id=command.client_id),
+        )
     )
-    market.accounts.append(account)
     market.publish(
-        AccountOpened,
-        **fields,
-        api_key_hash=command.api_key_hash,
-        cash_e4=market.initial_balance_e4,
-        holdings=grants,
+        AccountOpened, **fields, api_key_hash=command.api_key_hash, cash_e4=cash_e4, holdings=grants
     )
 
 
-def reject(
-    market: NaiveMarket,
-    command: OpenAccount | ListSecurity | CancelOrder | ReplaceOrder | MassCancel,
-    reason: RejectReason,
-) -> None:
+def reject(market: NaiveMarket, command: AnyCommand, reason: RejectReason) -> None:
     """Refuse a command that is no new order."""
     fields = fields_of(command, RequestRejected)
     market.publish(RequestRejected, **fields, reason=reason, message="")

@@ -8,23 +8,21 @@ from exchange_shared.messages import (
     AnyCommand,
     CancelOrder,
     ClockTick,
-    ConfigureMarket,
-    ListSecurity,
     MassCancel,
     NewOrder,
-    OpenAccount,
     ReplaceOrder,
 )
-from exchange_shared.messages.commands import RESTING
+from exchange_shared.messages.commands import AUCTION_ONLY, RESTING
 from tests.support.rich_market import (
     DAY_US,
     SECURITIES,
-    SHAPES,
     STARTS_US,
     UNKNOWN,
     Shape,
     opening,
 )
+from tests.support.rich_operators import Operators
+from tests.support.rich_shapes import SHAPES
 
 __all__ = ["SHAPES", "Shape", "opening", "rich_flow"]
 
@@ -45,17 +43,21 @@ class _Flow:
         self._orders: list[NewOrder] = []
         self._resting: list[NewOrder] = []
         self._number = 0
+        self._operators = Operators(random, shape)
 
     def next(self) -> AnyCommand:
         shape, random = self._shape, self._random
         self._number += 1
         self._let_time_pass()
+        planned = self._operators.planned(self._number, self._time_us)
+        if planned is not None:
+            return planned
         kinds = {
             self._cancel: shape.cancels,
             self._replace: shape.replaces,
             self._mass_cancel: shape.mass_cancels,
             self._repeat: shape.repeats,
-            self._terms: shape.terms,
+            self._operate: shape.terms + shape.actions + shape.phases + shape.risks,
             self._tick: 1,
         }
         rest = 100 - sum(kinds.values())
@@ -87,6 +89,10 @@ class _Flow:
         ticks += self._random.randint(-shape.prices, shape.prices)
         return max(shape.reference_e4 + shape.tick_e4 * ticks + self._chance(shape.mistakes), 1)
 
+    def _quantity(self, largest: int) -> int:
+        quantity = self._random.randint(1, largest) * self._shape.lot
+        return quantity + self._chance(self._shape.mistakes)
+
     def _order(self) -> AnyCommand:
         shape, random = self._shape, self._random
         fields = self._fields()
@@ -96,7 +102,8 @@ class _Flow:
         order_id = random.choice(self._orders).order_id if known else self._number
         order = NewOrder(time_us=self._time_us, order_id=order_id, **fields)
         self._orders.append(order)
-        if order.order_type != "market" and order.time_in_force in RESTING:
+        may_rest = order.time_in_force in RESTING | AUCTION_ONLY
+        if may_rest and (order.order_type != "market" or self._chance(0.1)):
             self._resting.append(order)
         return order
 
@@ -105,7 +112,7 @@ class _Flow:
         order_type = random.choices(
             ("limit", "market", "stop", "stop_limit", "trailing_stop"), shape.order_types
         )[0]
-        quantity = random.randint(1, shape.largest)
+        quantity = self._quantity(shape.largest)
         side = random.choice(("buy", "sell"))
         up = 1 if side == "buy" else -1
         fields: dict[str, Any] = {
@@ -115,7 +122,7 @@ class _Flow:
             "order_type": order_type,
             "quantity": quantity,
             "time_in_force": random.choices(
-                ("gtc", "day", "gtd", "ioc", "fok"), shape.times_in_force
+                ("gtc", "day", "gtd", "ioc", "fok", "opg", "cls"), shape.times_in_force
             )[0],
             "self_trade_prevention": random.choice(
                 ("cancel_newest", "cancel_oldest", "cancel_both", "decrement")
@@ -139,7 +146,7 @@ class _Flow:
         if self._chance(shape.hidden):
             fields["hidden"] = True
         elif self._chance(shape.display):
-            fields["display_quantity"] = random.randint(1, min(quantity, 6))
+            fields["display_quantity"] = min(self._quantity(6), quantity)
         if self._chance(shape.group):
             fields["oco_group"] = random.choice(shape.groups)
         if self._chance(0.3):
@@ -190,7 +197,7 @@ class _Flow:
         order = self._known()
         if order is None:
             return self._order()
-        quantity = max(order.quantity + self._random.randint(-6, 8), 1)
+        quantity = max(order.quantity + self._random.randint(-6, 8) * self._shape.lot, 1)
         return ReplaceOrder(
             time_us=self._time_us,
             request_id=self._number,
@@ -212,33 +219,8 @@ class _Flow:
     def _tick(self) -> AnyCommand:
         return ClockTick(time_us=self._time_us)
 
-    def _terms(self) -> AnyCommand:
-        random = self._random
-        kind = random.randrange(3)
-        if kind == 0:
-            return ConfigureMarket(
-                time_us=self._time_us,
-                request_id=self._number,
-                initial_balance_e4=self._shape.balance_e4,
-                maker_fee_ppm=random.choice((0, 333, 1_000, 50_000)),
-                taker_fee_ppm=random.choice((0, 1_000, 2_500, 100_000)),
-            )
-        if kind == 1:
-            return ListSecurity(
-                time_us=self._time_us,
-                request_id=self._number,
-                security_id=random.choice((*SECURITIES, UNKNOWN, UNKNOWN)),
-                tick_e4=random.choice((self._shape.tick_e4, self._shape.tick_e4, 50)),
-                reference_price_e4=self._price(),
-                granted_quantity=random.choice((0, self._shape.grant)),
-            )
-        number = random.randrange(self._shape.clients + 3)
-        return OpenAccount(
-            time_us=self._time_us,
-            request_id=self._number,
-            client_id=f"client{number}",
-            api_key_hash=f"{random.choice((number, number, number + 1))}",
-        )
+    def _operate(self) -> AnyCommand:
+        return self._operators.any(self._number, self._time_us)
 
 
 def _makes_sense(fields: dict[str, Any]) -> bool:

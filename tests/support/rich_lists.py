@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from exchange_shared.messages import (
     AnyCommand,
+    BeginPhase,
     CancelOrder,
     ClockTick,
     ConfigureMarket,
@@ -14,7 +15,11 @@ from exchange_shared.messages import (
     MassCancel,
     NewOrder,
     ReplaceOrder,
+    SetClientLimits,
+    SetMarketState,
+    SuspendClient,
 )
+from exchange_shared.messages.commands import TIMED_ACTIONS
 from tests.support.rich_market import (
     DAY_US,
     REFERENCE_E4,
@@ -24,8 +29,18 @@ from tests.support.rich_market import (
     Shape,
     opening,
 )
+from tests.support.rich_operators import ACTIONS, PHASES
 
-MARKET = Shape("lists", clients=3, balance_e4=600_000, grant=40)
+MARKET = Shape(
+    "lists",
+    clients=3,
+    balance_e4=600_000,
+    grant=40,
+    listings=(
+        {"dynamic_band_ppm": 10_000, "halt_us": 2, "auction_us": 3, "short_margin_ppm": 500_000},
+        {},
+    ),
+)
 
 _Draft = tuple[type[AnyCommand], dict[str, Any], int]
 
@@ -44,11 +59,11 @@ def _new_orders(draw: st.DrawFn) -> dict[str, Any]:
         st.sampled_from([*("limit",) * 6, "market", "stop", "stop_limit", "trailing_stop"])
     )
     stops = order_type in ("stop", "stop_limit", "trailing_stop")
-    times_in_force = ["gtc", "gtc", "gtc", "gtc", "day", "gtd", "ioc", "fok"]
+    times_in_force = ["gtc", "gtc", "gtc", "gtc", "day", "gtd", "ioc", "fok", "opg", "cls"]
     if stops:
         times_in_force = ["gtc", "gtc", "day", "gtd"]
     elif order_type == "market":
-        times_in_force = ["gtc", "ioc", "fok"]
+        times_in_force = ["gtc", "ioc", "fok", "opg", "cls"]
     quantity = draw(_quantities)
     fields: dict[str, Any] = {
         "client_id": draw(_clients),
@@ -83,6 +98,81 @@ def _new_orders(draw: st.DrawFn) -> dict[str, Any]:
     return fields
 
 
+def _market_terms() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "initial_balance_e4": st.just(MARKET.balance_e4),
+            "maker_fee_ppm": st.sampled_from([0, -2_500, 1_000, 100_000]),
+            "taker_fee_ppm": st.sampled_from([2_500, 100_000]),
+            "max_position": st.sampled_from([None, 50]),
+        }
+    )
+
+
+def _listings() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "security_id": _securities,
+            "tick_e4": st.sampled_from([TICK_E4, TICK_E4, TICK_E4 // 2]),
+            "reference_price_e4": _prices | _prices.map(lambda price_e4: price_e4 + TICK_E4 // 2),
+            "granted_quantity": st.just(MARKET.grant),
+            "lot_quantity": st.sampled_from([1, 1, 1, 2]),
+            "max_order_value_e4": st.sampled_from([None, 90_000]),
+            "static_band_ppm": st.sampled_from([None, 10_000]),
+            "dynamic_band_ppm": st.sampled_from([None, 10_000]),
+            "halt_us": st.sampled_from([0, 2]),
+            "auction_us": st.sampled_from([0, 3]),
+            "short_margin_ppm": st.sampled_from([None, 0, 500_000, 500_000]),
+        }
+    )
+
+
+def _actions() -> st.SearchStrategy[dict[str, Any]]:
+    """Actions that end or do not; half of them make an opening or closing auction, or end one."""
+    fields = st.fixed_dictionaries(
+        {
+            "action": st.sampled_from([*ACTIONS, *("start_auction", "uncross", "open") * 2]),
+            "security_id": st.none() | _securities,
+            "auction": st.sampled_from([None, "opening", "closing"]),
+            "duration_us": st.sampled_from([None, 0, 4]),
+        }
+    )
+
+    def without_contradiction(action: dict[str, Any]) -> dict[str, Any]:
+        if action["action"] != "start_auction":
+            action["auction"] = None
+        if action["action"] not in TIMED_ACTIONS:
+            action["duration_us"] = None
+        return action
+
+    return fields.map(without_contradiction)
+
+
+def _phases() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "schedule_id": st.sampled_from(["nyse", "nyse", "nyse", ""]),
+            "begins_us": st.integers(1, 20),
+            "phase": st.sampled_from(PHASES),
+        }
+    )
+
+
+def _limits() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "client_id": _clients,
+            "max_open_orders": st.sampled_from([None, 2]),
+            "max_position": st.sampled_from([None, 45]),
+            "max_order_value_e4": st.sampled_from([None, 80_000]),
+        }
+    )
+
+
+def _switches() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"client_id": _clients, "suspended": st.booleans()})
+
+
 def _drafts() -> st.SearchStrategy[_Draft]:
     orders = st.tuples(st.just(NewOrder), _new_orders(), _steps)
     replaces = st.fixed_dictionaries(
@@ -100,21 +190,6 @@ def _drafts() -> st.SearchStrategy[_Draft]:
             "side": st.none() | _sides,
         }
     )
-    fees = st.fixed_dictionaries(
-        {
-            "initial_balance_e4": st.just(MARKET.balance_e4),
-            "maker_fee_ppm": st.sampled_from([0, 1_000, 100_000]),
-            "taker_fee_ppm": st.sampled_from([0, 2_500, 100_000]),
-        }
-    )
-    listings = st.fixed_dictionaries(
-        {
-            "security_id": _securities,
-            "tick_e4": st.sampled_from([TICK_E4, TICK_E4 // 2]),
-            "reference_price_e4": _prices,
-            "granted_quantity": st.just(MARKET.grant),
-        }
-    )
     cancels = st.fixed_dictionaries({"client_id": _clients, "order_id": _orders})
     kinds = {
         NewOrder: (orders, 16),
@@ -122,8 +197,12 @@ def _drafts() -> st.SearchStrategy[_Draft]:
         CancelOrder: (st.tuples(st.just(CancelOrder), cancels, _steps), 2),
         MassCancel: (st.tuples(st.just(MassCancel), mass_cancels, _steps), 1),
         ClockTick: (st.tuples(st.just(ClockTick), st.just({}), _steps), 1),
-        ConfigureMarket: (st.tuples(st.just(ConfigureMarket), fees, _steps), 1),
-        ListSecurity: (st.tuples(st.just(ListSecurity), listings, _steps), 1),
+        ConfigureMarket: (st.tuples(st.just(ConfigureMarket), _market_terms(), _steps), 1),
+        ListSecurity: (st.tuples(st.just(ListSecurity), _listings(), _steps), 1),
+        SetMarketState: (st.tuples(st.just(SetMarketState), _actions(), _steps), 3),
+        BeginPhase: (st.tuples(st.just(BeginPhase), _phases(), _steps), 1),
+        SetClientLimits: (st.tuples(st.just(SetClientLimits), _limits(), _steps), 1),
+        SuspendClient: (st.tuples(st.just(SuspendClient), _switches(), _steps), 1),
     }
     weighted = [kind for kind, (_, weight) in kinds.items() for _ in range(weight)]
     return st.sampled_from(weighted).flatmap(lambda kind: kinds[kind][0])
@@ -147,7 +226,7 @@ def _numbered(drafts: list[_Draft]) -> list[AnyCommand]:
         if command_type is NewOrder:
             orders += 1
             fields["order_id"] = orders
-        elif command_type is not ClockTick:
+        elif command_type not in (ClockTick, BeginPhase):
             fields["request_id"] = len(commands)
         commands.append(command_type(**fields))
     return commands

@@ -1,10 +1,13 @@
 """Small markets in which everything collides: what streams of commands are made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from exchange_shared.messages import AnyCommand, ConfigureMarket, ListSecurity, OpenAccount
 
-SECURITIES = ("MSFT", "AAPL")
+SECURITIES = ("MSFT", "AAPL", "SHEL")
 TICK_E4 = 100
 REFERENCE_E4 = 10_000
 UNKNOWN = "GOOG"
@@ -12,6 +15,14 @@ UNKNOWN = "GOOG"
 DAY_US = 24 * 60 * 60 * 1_000_000
 STARTS_US = 20_000 * DAY_US - 2_000
 """Shortly before a midnight, so that `day` orders expire."""
+
+Terms = Mapping[str, Any]
+"""Fields of `list_security`, or the limits of `configure_market`."""
+
+
+def some_terms(**fields: Any) -> Terms:
+    """Terms that cannot be changed, so that shapes may share them."""
+    return MappingProxyType(fields)
 
 
 @dataclass(frozen=True)
@@ -28,17 +39,27 @@ class Shape:
     apart: int = 0
     """By how many ticks limit prices are moved away from the market, so that more orders rest."""
     largest: int = 20
+    lot: int = 1
+    """All but mistaken quantities are multiples of this; `largest` counts them."""
     securities: int = 2
+    listings: tuple[Terms, ...] = (some_terms(),)
+    """What the securities are listed with at first, one after another, and anew at random."""
+    limits: tuple[Terms, ...] = (some_terms(),)
+    """The market's limits at first, and anew at random."""
     order_types: tuple[int, int, int, int, int] = (12, 2, 1, 1, 1)
     """Weights of limit, market, stop, stop-limit, trailing stop."""
-    times_in_force: tuple[int, int, int, int, int] = (8, 1, 1, 2, 2)
-    """Weights of gtc, day, gtd, ioc, fok."""
+    times_in_force: tuple[int, int, int, int, int, int, int] = (8, 1, 1, 2, 2, 0, 0)
+    """Weights of gtc, day, gtd, ioc, fok, opg, cls."""
     cancels: int = 10
     replaces: int = 10
     mass_cancels: int = 1
     repeats: int = 3
     terms: int = 1
-    """Percent of these commands; `terms` are new fees, listings and accounts."""
+    actions: int = 0
+    phases: int = 0
+    risks: int = 0
+    """Percent of these commands; `terms` are new fees, listings and accounts, `actions` change the
+    state of a security, `phases` that of all, and `risks` limit or suspend clients."""
     post_only: float = 0.05
     display: float = 0.1
     hidden: float = 0.1
@@ -46,82 +67,6 @@ class Shape:
     groups: str = "ab"
     time_jumps: float = 0.02
     mistakes: float = 0.01
-
-
-SHAPES = (
-    Shape("mixed"),
-    Shape("deep", prices=3, apart=2, clients=10, balance_e4=5_000_000, grant=500, largest=40),
-    Shape(
-        "wide",
-        prices=25,
-        apart=8,
-        clients=6,
-        balance_e4=5_000_000,
-        grant=500,
-        times_in_force=(8, 0, 0, 1, 2),
-    ),
-    Shape(
-        "stops",
-        prices=8,
-        clients=8,
-        securities=1,
-        order_types=(8, 2, 4, 4, 5),
-        grant=400,
-        cancels=3,
-    ),
-    Shape(
-        "icebergs",
-        prices=3,
-        apart=1,
-        display=0.45,
-        hidden=0.3,
-        times_in_force=(8, 0, 1, 1, 3),
-        largest=40,
-    ),
-    Shape(
-        "groups",
-        apart=2,
-        clients=6,
-        group=0.7,
-        order_types=(10, 1, 2, 2, 1),
-        times_in_force=(8, 1, 1, 1, 3),
-    ),
-    Shape("selves", clients=2, display=0.2, hidden=0.2, times_in_force=(8, 0, 0, 1, 4)),
-    Shape("expiry", times_in_force=(2, 5, 8, 1, 1), time_jumps=0.15),
-    Shape("replaces", apart=2, replaces=35, cancels=3, display=0.2, post_only=0.2),
-    Shape(
-        "all or nothing",
-        clients=5,
-        balance_e4=900_000,
-        prices=2,
-        largest=40,
-        apart=2,
-        securities=1,
-        order_types=(10, 3, 0, 0, 0),
-        times_in_force=(12, 0, 0, 0, 6),
-        display=0.4,
-        hidden=0.3,
-        group=0.8,
-        groups="a",
-    ),
-    Shape("poor", balance_e4=300_000, grant=30, clients=6, order_types=(8, 5, 2, 2, 2)),
-    Shape(
-        "terms",
-        terms=10,
-        order_types=(8, 2, 2, 3, 6),
-        clients=3,
-        mistakes=0.08,
-    ),
-    Shape(
-        "cheap",
-        tick_e4=1,
-        reference_e4=3,
-        prices=2,
-        balance_e4=2_000,
-        order_types=(10, 2, 2, 2, 3),
-        mistakes=0.002,
-    ),
-)
 
 
 def opening(shape: Shape, time_us: int = STARTS_US) -> list[AnyCommand]:
@@ -133,6 +78,7 @@ def opening(shape: Shape, time_us: int = STARTS_US) -> list[AnyCommand]:
             initial_balance_e4=shape.balance_e4,
             maker_fee_ppm=1_000,
             taker_fee_ppm=2_500,
+            **shape.limits[0],
         ),
         *(
             ListSecurity(
@@ -142,8 +88,9 @@ def opening(shape: Shape, time_us: int = STARTS_US) -> list[AnyCommand]:
                 tick_e4=shape.tick_e4,
                 reference_price_e4=shape.reference_e4,
                 granted_quantity=shape.grant,
+                **shape.listings[number % len(shape.listings)],
             )
-            for security_id in SECURITIES[: shape.securities]
+            for number, security_id in enumerate(SECURITIES[: shape.securities])
         ),
         *(
             OpenAccount(

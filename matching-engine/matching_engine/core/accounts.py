@@ -1,28 +1,62 @@
 """Accounts: cash and shares of each client, and how much of them open orders hold."""
 
-from matching_engine.core.order import Ended, Order
+from typing import TYPE_CHECKING
+
+from exchange_shared.units import PPM
+from matching_engine.core.order import Order
+from matching_engine.core.terms import Limits
+
+if TYPE_CHECKING:
+    from matching_engine.core.order_book import OrderBook
 
 MAX_REMEMBERED_ORDERS = 10_000
 """Finished orders per account whose `client_order_id` is remembered; the oldest is forgotten."""
 
 
 class Position:
-    """Shares of one security: all of them, and those that open sell orders hold."""
+    """Shares of one security: all of them (below zero: sold short), and those of open orders.
 
-    __slots__ = ("held", "quantity")
+    `held` are the open shares of sell orders, `buying` those of buy orders, waiting ones included.
+    """
 
-    def __init__(self, quantity: int = 0, held: int = 0) -> None:
+    __slots__ = ("book", "buying", "held", "quantity")
+
+    def __init__(self, book: "OrderBook", quantity: int = 0, held: int = 0) -> None:
+        self.book = book
         self.quantity = quantity
         self.held = held
+        self.buying = 0
 
     @property
-    def available(self) -> int:
-        """Shares that a new order may sell."""
-        return self.quantity - self.held
+    def may_be_short(self) -> bool:
+        """Whether more may be sold than there is."""
+        return self.book.terms.short_margin_ppm is not None
+
+    def margin_e4(self, bought: int = 0, sold: int = 0) -> int:
+        """The cash kept back for shares sold short, and for sell orders not covered by shares.
+
+        It is what it would be with so many more shares, or so many more shares in sell orders.
+        """
+        quantity, held = self.quantity + bought, self.held + sold
+        short, uncovered = max(0, -quantity), max(0, held - max(0, quantity))
+        if short == uncovered == 0:
+            return 0
+        margin_ppm = self.book.terms.short_margin_ppm
+        assert margin_ppm is not None, "a security that may not be sold short was"
+        weight = short * (PPM + margin_ppm) + uncovered * margin_ppm
+        return -(-self.book.mark_e4 * weight // PPM)
+
+    def covered(self, quantity: int, other_buying: int) -> int:
+        """How many short shares a buy of so many would cover, beside other open buy orders."""
+        return min(quantity, max(0, -self.quantity - other_buying))
 
 
 class Account:
-    """What one client owns, and the orders that it named with a `client_order_id`."""
+    """What one client owns, its open orders, and those that it named with a `client_order_id`.
+
+    `shorts` are the positions that may need a margin. `limits` are those in force, the client's
+    own and the market's; `None` when there are none.
+    """
 
     __slots__ = (
         "api_key_hash",
@@ -30,8 +64,13 @@ class Account:
         "cash_held_e4",
         "client_id",
         "finished_orders",
-        "open_orders",
+        "limits",
+        "named_orders",
+        "orders",
+        "own_limits",
         "positions",
+        "shorts",
+        "suspended",
     )
 
     def __init__(
@@ -42,44 +81,61 @@ class Account:
         self.cash_e4 = cash_e4
         self.cash_held_e4 = cash_held_e4
         self.positions: dict[str, Position] = {}
-        self.open_orders: dict[str, Order] = {}
+        self.shorts: dict[str, Position] = {}
+        self.orders: dict[int, Order] = {}
+        self.named_orders: dict[str, Order] = {}
         self.finished_orders: dict[str, Order] = {}
+        self.suspended = False
+        self.own_limits = Limits()
+        self.limits: Limits | None = None
 
     @property
     def available_e4(self) -> int:
-        """Cash that a new order may spend."""
-        return self.cash_e4 - self.cash_held_e4
+        """Cash without what buy orders hold and without the margin of short positions."""
+        available_e4 = self.cash_e4 - self.cash_held_e4
+        if self.shorts:
+            available_e4 -= sum(position.margin_e4() for position in self.shorts.values())
+        return available_e4
 
-    def position(self, security_id: str) -> Position:
-        """The position in a security, made when there is none yet."""
-        position = self.positions.get(security_id)
-        if position is None:
-            position = self.positions[security_id] = Position()
-        return position
+    def spendable_e4(self, position: Position, quantity: int, other_buying: int) -> int:
+        """Cash that a buy of so many shares may spend: also the margin of those it would cover."""
+        spendable_e4 = self.available_e4
+        if position.quantity < 0:
+            bought = position.covered(quantity, other_buying)
+            spendable_e4 += position.margin_e4() - position.margin_e4(bought=bought)
+        return spendable_e4
 
     def holdings(self) -> dict[str, int]:
         """Shares by security, without those it has none of."""
         return {name: held.quantity for name, held in self.positions.items() if held.quantity}
 
+    def hold(self, order: Order) -> None:
+        """Hold what an order needs for all of its open shares."""
+        position = order.position
+        if order.buys:
+            self.cash_held_e4 += order.unit_hold_e4 * order.remaining_quantity
+            position.buying += order.remaining_quantity
+        else:
+            position.held += order.remaining_quantity
+            if position.held > position.quantity:
+                self.shorts[position.book.security_id] = position
+
     def release(self, order: Order, quantity: int) -> None:
         """Free what an order holds for some of its open shares."""
-        request = order.request
-        if request.side == "buy":
+        position = order.position
+        if order.buys:
             self.cash_held_e4 -= quantity * order.unit_hold_e4
+            position.buying -= quantity
         else:
-            self.positions[request.security_id].held -= quantity
+            position.held -= quantity
 
     def named_order(self, client_order_id: str) -> Order | None:
         """The order that this client gave this name, open or still remembered."""
-        return self.open_orders.get(client_order_id) or self.finished_orders.get(client_order_id)
+        return self.named_orders.get(client_order_id) or self.finished_orders.get(client_order_id)
 
-    def finish(self, order: Order, ended: Ended) -> None:
-        """Note how an order ended; remember a named one, and forget the oldest beyond the limit."""
-        order.ended = ended
-        name = order.request.client_order_id
-        if name is None:
-            return
-        del self.open_orders[name]
+    def remember(self, order: Order, name: str) -> None:
+        """Remember a named order that ended, and forget the oldest beyond the limit."""
+        del self.named_orders[name]
         self.finished_orders[name] = order
         if len(self.finished_orders) > MAX_REMEMBERED_ORDERS:
             del self.finished_orders[next(iter(self.finished_orders))]

@@ -10,24 +10,28 @@ def cancel(
 ) -> None:
     """Take an open order out of wherever it is, free what it holds, and report that it is gone."""
     request = order.request
-    book = market.books[request.security_id]
-    market.touched[request.security_id] = book
+    security_id = request.security_id
+    book = market.books[security_id]
+    market.touched[security_id] = book
     if order.level is not None:
-        book.side(request.side).remove(order)
+        (book.bids if order.buys else book.asks).remove(order)
     elif order.stop_price_e4 is not None:
         book.stops.remove(order)
+    else:
+        book.closing.pop(order.order_id, None)
     order.account.release(order, order.remaining_quantity)
     market.close(order, "expired" if reason == "expired" else "cancelled")
+    market.seq += 1
     market.events.append(
         OrderCancelled(
-            seq=market.next_seq(),
-            time_us=market.time_us,
-            order_id=order.order_id,
-            client_id=request.client_id,
-            security_id=request.security_id,
-            quantity=order.remaining_quantity,
-            reason=reason,
-            request_id=request_id,
+            market.seq,
+            market.time_us,
+            order.order_id,
+            request.client_id,
+            security_id,
+            order.remaining_quantity,
+            reason,
+            request_id,
         )
     )
 

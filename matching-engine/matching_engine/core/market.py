@@ -2,14 +2,18 @@
 
 import heapq
 
-from exchange_shared.messages import AnyEvent
+from exchange_shared.messages import AnyEvent, Phase
 from matching_engine.core.accounts import Account
 from matching_engine.core.order import Ended, Order
 from matching_engine.core.order_book import OrderBook
+from matching_engine.core.terms import Limits
 
 DAY_US = 86_400_000_000
 MAX_ENDED_EXPIRIES = 1_000
 """Orders that ended before their time of which the time is still noted, beside the open ones."""
+
+NEVER_US = 2**63
+"""A time that never comes."""
 
 Group = tuple[str, str]
 """A client, and the name of a group of its orders of which one cancels the others."""
@@ -20,7 +24,8 @@ class Market:
 
     `orders` are all open ones, waiting stops included, in the order of acceptance. `events` gathers
     what the current command causes, `time_us` is its time, and `clock_us` the latest time so far.
-    `touched` are the books that may have another price now.
+    `touched` are the books that may have another price now. Nothing happens by itself before
+    `due_us`. `phase` is the trading day's, which began at `phase_begins_us` by `schedule_id`.
     """
 
     __slots__ = (
@@ -30,14 +35,19 @@ class Market:
         "arrivals",
         "books",
         "clock_us",
+        "due_us",
         "events",
         "execution_seq",
         "fees_e4",
         "groups",
         "initial_balance_e4",
         "issued_e4",
+        "limits",
         "maker_fee_ppm",
         "orders",
+        "phase",
+        "phase_begins_us",
+        "schedule_id",
         "seq",
         "taker_fee_ppm",
         "time_us",
@@ -52,11 +62,16 @@ class Market:
         self.arrivals = 0
         self.time_us = 0
         self.clock_us = 0
+        self.due_us = NEVER_US
+        self.schedule_id = ""
+        self.phase: Phase = "continuous"
+        self.phase_begins_us = 0
         self.initial_balance_e4 = 0
         self.maker_fee_ppm = 0
         self.taker_fee_ppm = 0
         self.fees_e4 = 0
         self.issued_e4 = 0
+        self.limits = Limits()
         self.accounts: dict[str, Account] = {}
         self.api_keys: dict[str, str] = {}
         self.books: dict[str, OrderBook] = {}
@@ -79,36 +94,57 @@ class Market:
     def open(self, order: Order) -> None:
         """Know an accepted order by its id, its name and its group, and when it expires."""
         request = order.request
-        self.orders[request.order_id] = order
+        account = order.account
+        self.orders[order.order_id] = account.orders[order.order_id] = order
         if request.client_order_id is not None:
-            order.account.open_orders[request.client_order_id] = order
+            account.named_orders[request.client_order_id] = order
         if request.oco_group is not None:
             group = (request.client_id, request.oco_group)
             self.groups.setdefault(group, {})[request.order_id] = order
+        if request.time_in_force != "gtc":
+            self._expect_expiry(order)
+
+    def _expect_expiry(self, order: Order) -> None:
+        """Note when an order expires; orders that ended before are forgotten now and then."""
+        request = order.request
         if request.time_in_force == "gtd":
             assert request.expires_us is not None, "a gtd order without an end"
-            self._expect_expiry(order, request.expires_us)
+            expires_us = request.expires_us
         elif request.time_in_force == "day":
-            self._expect_expiry(order, (request.time_us // DAY_US + 1) * DAY_US)
-
-    def _expect_expiry(self, order: Order, expires_us: int) -> None:
-        """Note when an order expires; orders that ended before are forgotten now and then."""
+            expires_us = (request.time_us // DAY_US + 1) * DAY_US
+        else:
+            return
         if len(self._expiries) > 2 * len(self.orders) + MAX_ENDED_EXPIRIES:
             self._expiries = [entry for entry in self._expiries if entry[2].ended is None]
             heapq.heapify(self._expiries)
         heapq.heappush(self._expiries, (expires_us, order.arrival, order))
+        self.note_due(expires_us)
+
+    def note_due(self, due_us: int) -> None:
+        """Note that something is to happen by itself at a time."""
+        self.due_us = min(self.due_us, due_us)
+
+    def find_next_due(self) -> None:
+        """Find when something is to happen by itself next."""
+        ends = [book.until_us for book in self.books.values() if book.until_us is not None]
+        if self._expiries:
+            ends.append(self._expiries[0][0])
+        self.due_us = min(ends, default=NEVER_US)
 
     def close(self, order: Order, ended: Ended) -> None:
         """Let go of an order that is in no book any more, and holds nothing."""
-        del self.orders[order.order_id]
-        request = order.request
+        order.ended = ended
+        order_id, account, request = order.order_id, order.account, order.request
+        del self.orders[order_id]
+        del account.orders[order_id]
+        if request.client_order_id is not None:
+            account.remember(order, request.client_order_id)
         if request.oco_group is not None:
             group = (request.client_id, request.oco_group)
             members = self.groups[group]
-            del members[request.order_id]
+            del members[order_id]
             if not members:
                 del self.groups[group]
-        order.account.finish(order, ended)
 
     def siblings(self, order: Order) -> list[Order]:
         """The other open orders of an order's group, in the order of acceptance."""
@@ -136,6 +172,7 @@ class Market:
                 for level in side:
                     found.update({order.order_id: order for order in level})
             found.update({order.order_id: order for order in book.stops})
+            found.update(book.closing)
         assert found == self.orders, "the order index and the books differ"
         arrivals = [order.arrival for order in self.orders.values()]
         assert arrivals == sorted(arrivals), "the order index is out of order"
@@ -148,24 +185,32 @@ class Market:
 
     def _check_accounts(self) -> None:
         cash_held: dict[str, int] = {}
-        shares_held: dict[tuple[str, str], int] = {}
+        shares: dict[tuple[str, str, bool], int] = {}
         for order in self.orders.values():
             client_id, security_id = order.request.client_id, order.request.security_id
             assert order.ended is None, "an order that ended is open"
-            if order.request.side == "buy":
+            assert order.account.orders.get(order.order_id) is order, "an account misses an order"
+            if order.buys:
                 hold_e4 = order.unit_hold_e4 * order.remaining_quantity
                 cash_held[client_id] = cash_held.get(client_id, 0) + hold_e4
-            else:
-                key = (client_id, security_id)
-                shares_held[key] = shares_held.get(key, 0) + order.remaining_quantity
+            key = (client_id, security_id, order.buys)
+            shares[key] = shares.get(key, 0) + order.remaining_quantity
         for client_id, account in self.accounts.items():
             assert account.cash_held_e4 == cash_held.get(client_id, 0), "a cash hold is off"
             assert 0 <= account.cash_held_e4 <= account.cash_e4, "more cash is held than there is"
             for security_id, position in account.positions.items():
-                held = shares_held.get((client_id, security_id), 0)
-                assert position.held == held, "a share hold is off"
-                assert 0 <= position.held <= position.quantity, "more is held than there is"
-            for name, order in account.open_orders.items():
+                assert position.held == shares.get((client_id, security_id, False), 0), (
+                    "a share hold is off"
+                )
+                assert position.buying == shares.get((client_id, security_id, True), 0), (
+                    "the shares of buy orders are off"
+                )
+                assert position.book is self.books[security_id], "a position of nothing"
+                if position.held > max(0, position.quantity) or position.quantity < 0:
+                    assert position.may_be_short, "more is held than there is"
+                    assert account.shorts.get(security_id) is position, "a short is not known"
+            assert all(self.orders[order_id] is one for order_id, one in account.orders.items())
+            for name, order in account.named_orders.items():
                 assert order.request.client_order_id == name, "an order has a wrong name"
                 assert self.orders.get(order.order_id) is order, "a named order is not open"
         cash_e4 = sum(account.cash_e4 for account in self.accounts.values())

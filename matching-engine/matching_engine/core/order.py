@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from exchange_shared.messages import NewOrder, OrderStatus
-from exchange_shared.messages.commands import STOP_TYPES
+from exchange_shared.messages.commands import AUCTION_ONLY
 from exchange_shared.units import PPM
 
 if TYPE_CHECKING:
-    from matching_engine.core.accounts import Account
-    from matching_engine.core.order_book import PriceLevel
+    from matching_engine.core.accounts import Account, Position
+    from matching_engine.core.book_side import PriceLevel
 
 Ended = Literal["filled", "cancelled", "expired"]
 
@@ -16,22 +18,28 @@ Ended = Literal["filled", "cancelled", "expired"]
 class Order:
     """What was asked for, and what has become of it so far.
 
-    `request` is what the client asked for first; `quantity` and `price_e4` are what a replacement
-    or a self-trade made of it. `unit_hold_e4` is the cash held for each open share of a buy. The
-    fee rates are those of its acceptance, and `arrival` numbers accepted orders.
-    `displayed_quantity` is what an iceberg shows now, and `None` for all others. `stop_price_e4` is
-    set while a stop waits, and `level` while an order rests.
+    `request` is what the client asked for first; `quantity` and `price_e4` are what a replacement,
+    a self-trade or an auction (which gives every order a limit) made of it. `unit_hold_e4` is the
+    cash held for each open share of a buy. The fee rates are those of its acceptance, and `arrival`
+    numbers accepted orders. `position` is the client's in the security. `displayed_quantity` is
+    what an iceberg shows now, and `None` for all others. `stop_price_e4` is set while a stop waits;
+    `level`, and the `previous` and `following` order in its queue, while an order rests.
     """
 
     __slots__ = (
         "account",
         "arrival",
+        "buys",
         "displayed_quantity",
         "ended",
+        "following",
+        "hidden",
         "level",
         "maker_fee_ppm",
         "notional_e4",
         "order_id",
+        "position",
+        "previous",
         "price_e4",
         "quantity",
         "remaining_quantity",
@@ -45,24 +53,33 @@ class Order:
         self,
         request: NewOrder,
         account: "Account",
+        position: "Position",
         arrival: int,
         maker_fee_ppm: int,
         taker_fee_ppm: int,
     ) -> None:
         self.request = request
         self.account = account
+        self.position = position
         self.arrival = arrival
-        self.order_id = request.order_id
-        self.quantity = request.quantity
-        self.remaining_quantity = request.quantity
-        self.price_e4 = request.price_e4
-        self.unit_hold_e4 = 0
         self.maker_fee_ppm = maker_fee_ppm
         self.taker_fee_ppm = taker_fee_ppm
+        self.order_id = request.order_id
+        self.buys = request.side == "buy"
+        self.hidden = (
+            request.hidden
+            or request.order_type == "market"
+            or request.time_in_force in AUCTION_ONLY
+        )
+        self.quantity = self.remaining_quantity = request.quantity
+        self.price_e4 = request.price_e4
+        self.unit_hold_e4 = 0
         self.notional_e4 = 0
         self.displayed_quantity: int | None = None
         self.stop_price_e4: int | None = None
         self.level: PriceLevel | None = None
+        self.previous: Order | None = None
+        self.following: Order | None = None
         self.ended: Ended | None = None
 
     def unit_cost_e4(self, price_e4: int) -> int:
@@ -70,8 +87,16 @@ class Order:
 
         Rounding up each share's fee covers the rounding of any number of partial fills.
         """
-        highest_ppm = max(self.maker_fee_ppm, self.taker_fee_ppm)
-        return price_e4 - (-price_e4 * highest_ppm // PPM)
+        fee_ppm, taker_fee_ppm = self.maker_fee_ppm, self.taker_fee_ppm
+        if fee_ppm < taker_fee_ppm:
+            fee_ppm = taker_fee_ppm
+        return price_e4 - (-price_e4 * fee_ppm // PPM)
+
+    @property
+    def highest_fee_ppm(self) -> int:
+        """The higher of its rates, which is never below zero."""
+        maker_ppm, taker_ppm = self.maker_fee_ppm, self.taker_fee_ppm
+        return max(taker_ppm, maker_ppm)
 
     @property
     def filled_quantity(self) -> int:
@@ -94,9 +119,15 @@ class Order:
         return "partially_filled" if self.filled_quantity else "new"
 
     @property
-    def is_stop(self) -> bool:
-        """Whether it was sent as a stop of any kind."""
-        return self.request.order_type in STOP_TYPES
+    def is_for_auctions(self) -> bool:
+        """Whether it is to leave the book when an auction is over."""
+        request = self.request
+        return request.order_type == "market" or request.time_in_force in AUCTION_ONLY
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether what does not trade at once may wait in the book."""
+        return self.price_e4 is not None and self.request.time_in_force not in ("ioc", "fok")
 
     def show_next_part(self) -> None:
         """Let an iceberg show a whole part, or what is left; nothing changes for others."""
@@ -107,20 +138,6 @@ class Order:
     def asks_the_same(self, other: NewOrder) -> bool:
         """Whether another request has the same content, apart from its id and time."""
         mine = self.request
-        return (
-            mine.security_id == other.security_id
-            and mine.side == other.side
-            and mine.order_type == other.order_type
-            and mine.quantity == other.quantity
-            and mine.price_e4 == other.price_e4
-            and mine.time_in_force == other.time_in_force
-            and mine.stop_price_e4 == other.stop_price_e4
-            and mine.trail_e4 == other.trail_e4
-            and mine.trail_ppm == other.trail_ppm
-            and mine.expires_us == other.expires_us
-            and mine.post_only == other.post_only
-            and mine.display_quantity == other.display_quantity
-            and mine.hidden == other.hidden
-            and mine.self_trade_prevention == other.self_trade_prevention
-            and mine.oco_group == other.oco_group
+        return other == msgspec.structs.replace(
+            mine, order_id=other.order_id, time_us=other.time_us
         )

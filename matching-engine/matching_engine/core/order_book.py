@@ -1,171 +1,86 @@
-"""The order book of one security: price-time priority, and removal of any order at once."""
+"""The market in one security: its terms and its state, both sides of the book, and what waits."""
 
-from collections.abc import Iterator
-from itertools import chain
-
-from sortedcontainers import SortedDict
-
-from exchange_shared.messages import Side
+from exchange_shared.messages import AuctionKind, MarketState, Side
+from exchange_shared.units import MAX_PRICE_E4, PPM
+from matching_engine.core.book_side import BookSide
+from matching_engine.core.equilibrium import NO_INDICATIVE, Equilibrium, Indicative
 from matching_engine.core.order import Order
 from matching_engine.core.stops import StopBook
+from matching_engine.core.terms import Terms
 
 Price = tuple[int | None, int | None, int | None]
 """The best displayed bid, the best displayed ask, and the last trade price."""
 
 
-class PriceLevel:
-    """The orders at one price, first come first: displayed ones, and behind them hidden ones.
-
-    `quantity` is what the displayed orders show together.
-    """
-
-    __slots__ = ("displayed", "hidden", "price_e4", "quantity")
-
-    def __init__(self, price_e4: int) -> None:
-        self.price_e4 = price_e4
-        self.quantity = 0
-        self.displayed: dict[int, Order] = {}
-        self.hidden: dict[int, Order] = {}
-
-    def first(self) -> Order:
-        """The order that trades first."""
-        return next(iter(self.displayed.values() if self.displayed else self.hidden.values()))
-
-    def __iter__(self) -> Iterator[Order]:
-        """The orders, in the order in which they trade."""
-        return chain(self.displayed.values(), self.hidden.values())
-
-
-class BookSide:
-    """All bids or all asks. `best` is the level that trades first."""
-
-    __slots__ = ("_levels", "_sign", "best")
-
-    def __init__(self, side: Side) -> None:
-        self._sign = -1 if side == "buy" else 1
-        self._levels: SortedDict = SortedDict()
-        self.best: PriceLevel | None = None
-
-    def add(self, order: Order) -> None:
-        """Put a limit order at the end of the queue at its price."""
-        price_e4 = order.price_e4
-        assert price_e4 is not None, "only an order with a limit rests"
-        key = self._sign * price_e4
-        level: PriceLevel | None = self._levels.get(key)
-        if level is None:
-            level = self._levels[key] = PriceLevel(price_e4)
-            best = self.best
-            if best is None or key < self._sign * best.price_e4:
-                self.best = level
-        order.level = level
-        if order.request.hidden:
-            level.hidden[order.order_id] = order
-        else:
-            level.displayed[order.order_id] = order
-            level.quantity += order.shown_quantity
-
-    def fill(self, order: Order, quantity: int) -> None:
-        """Take traded shares, no more than it shows, off a resting order.
-
-        One with nothing left is out. An iceberg whose displayed part is traded away shows the next
-        part, at the end of the queue.
-        """
-        level = order.level
-        assert level is not None, "an order that does not rest was filled"
-        order.remaining_quantity -= quantity
-        if not order.request.hidden:
-            level.quantity -= quantity
-        if order.displayed_quantity is not None:
-            order.displayed_quantity -= quantity
-        if order.remaining_quantity == 0:
-            self._take_out(level, order)
-        elif order.displayed_quantity == 0:
-            del level.displayed[order.order_id]
-            order.show_next_part()
-            level.displayed[order.order_id] = order
-            level.quantity += order.displayed_quantity
-
-    def shrink(self, order: Order, quantity: int) -> None:
-        """Take open shares off a resting order, which keeps its place and something open."""
-        level = order.level
-        assert level is not None, "an order that does not rest was shrunk"
-        shown = order.shown_quantity
-        order.remaining_quantity -= quantity
-        if order.displayed_quantity is not None:
-            order.displayed_quantity = min(order.displayed_quantity, order.remaining_quantity)
-        if not order.request.hidden:
-            level.quantity -= shown - order.shown_quantity
-
-    def remove(self, order: Order) -> None:
-        """Take an order out with all that is open of it."""
-        level = order.level
-        assert level is not None, "an order that does not rest was taken out"
-        if not order.request.hidden:
-            level.quantity -= order.shown_quantity
-        self._take_out(level, order)
-
-    def _take_out(self, level: PriceLevel, order: Order) -> None:
-        order.level = None
-        del (level.hidden if order.request.hidden else level.displayed)[order.order_id]
-        if not level.displayed and not level.hidden:
-            levels = self._levels
-            del levels[self._sign * level.price_e4]
-            if level is self.best:
-                self.best = levels.peekitem(0)[1] if levels else None
-
-    def best_displayed(self) -> PriceLevel | None:
-        """The best level that shows something."""
-        best = self.best
-        if best is None or best.quantity:
-            return best
-        return next((level for level in self if level.quantity), None)
-
-    def __iter__(self) -> Iterator[PriceLevel]:
-        """The levels, best first."""
-        return iter(self._levels.values())
-
-    def __len__(self) -> int:
-        """How many levels there are."""
-        return len(self._levels)
-
-
 class OrderBook:
-    """Both sides of one security's book, its waiting stops, its terms, and its last trade."""
+    """Both sides of one security's book, what waits beside it, its terms, state, and last trade.
+
+    `closing` are the orders that wait for the closing auction. `auction` is the kind of auction it
+    is in, and `until_us` the time at which its state will change by itself. `band_e4` are the
+    lowest and the highest price at which the current command may trade, and `limits_orders` says
+    whether the terms refuse some orders in continuous trading.
+    """
 
     __slots__ = (
         "asks",
+        "auction",
+        "band_e4",
         "bids",
-        "granted_quantity",
+        "closing",
         "last_e4",
+        "limits_orders",
+        "published_indicative",
         "published_price",
         "reference_price_e4",
         "security_id",
+        "state",
         "stops",
-        "tick_e4",
+        "terms",
+        "until_us",
     )
 
-    def __init__(
-        self,
-        security_id: str,
-        tick_e4: int,
-        reference_price_e4: int,
-        granted_quantity: int,
-        last_e4: int | None = None,
-    ) -> None:
+    def __init__(self, security_id: str, terms: Terms) -> None:
         self.security_id = security_id
-        self.tick_e4 = tick_e4
-        self.reference_price_e4 = reference_price_e4
-        self.granted_quantity = granted_quantity
-        self.last_e4 = last_e4
+        self.reference_price_e4 = terms.reference_price_e4
+        self.set_terms(terms)
+        self.last_e4: int | None = None
+        self.state: MarketState = "continuous"
+        self.auction: AuctionKind | None = None
+        self.until_us: int | None = None
         self.bids = BookSide("buy")
         self.asks = BookSide("sell")
         self.stops = StopBook()
-        self.published_price: Price = (None, None, last_e4)
+        self.closing: dict[int, Order] = {}
+        self.published_price: Price = (None, None, None)
+        self.published_indicative = NO_INDICATIVE
+
+    def set_terms(self, terms: Terms) -> None:
+        """Let these be the security's terms from now on."""
+        self.terms = terms
+        self.limits_orders = terms.limit_orders
+        self.band_e4: tuple[int, int] | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether no order is open, waiting stops included."""
-        return not (self.bids or self.asks or self.stops)
+        """Whether no order is open, waiting ones included."""
+        waiting = self.stops.buys or self.stops.sells or self.closing
+        return not (self.bids.best or self.asks.best or waiting)
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether resting orders could trade with one another."""
+        bid, ask = self.bids.best, self.asks.best
+        return bid is not None and ask is not None and bid.price_e4 >= ask.price_e4
+
+    @property
+    def gathers(self) -> bool:
+        """Whether orders that come in rest without trading."""
+        return self.state != "continuous"
+
+    @property
+    def mark_e4(self) -> int:
+        """What a share is worth: the last trade price, and before it the reference price."""
+        return self.reference_price_e4 if self.last_e4 is None else self.last_e4
 
     def side(self, side: Side) -> BookSide:
         """Where orders of this side rest."""
@@ -182,25 +97,70 @@ class OrderBook:
             return False
         return best.price_e4 <= price_e4 if side == "buy" else best.price_e4 >= price_e4
 
+    def orders(self) -> list[Order]:
+        """All open orders, waiting ones included, in the order of acceptance."""
+        resting = [order for side in (self.bids, self.asks) for level in side for order in level]
+        return sorted(
+            [*resting, *self.stops, *self.closing.values()], key=lambda order: order.arrival
+        )
+
+    def outside_static_band(self, price_e4: int) -> bool:
+        """Whether a limit price is too far from the reference price."""
+        band_ppm = self.terms.static_band_ppm
+        if band_ppm is None:
+            return False
+        return abs(price_e4 - self.reference_price_e4) > self.reference_price_e4 * band_ppm // PPM
+
+    def collar_e4(self, side: Side) -> int:
+        """The limit of an auction order that has none of its own."""
+        tick_e4, reference_e4 = self.terms.tick_e4, self.reference_price_e4
+        band_ppm = self.terms.static_band_ppm
+        width_e4 = reference_e4 * (PPM if band_ppm is None else band_ppm) // PPM
+        if side == "buy":
+            price_e4 = (reference_e4 + width_e4) // tick_e4 * tick_e4
+        else:
+            price_e4 = -(-(reference_e4 - width_e4) // tick_e4) * tick_e4
+        return min(max(price_e4, tick_e4), MAX_PRICE_E4 // tick_e4 * tick_e4)
+
+    def fix_band(self) -> None:
+        """Let the dynamic band be around the present mark, for all trades of a command."""
+        band_ppm = self.terms.dynamic_band_ppm
+        if band_ppm is not None:
+            mark_e4 = self.mark_e4
+            width_e4 = mark_e4 * band_ppm // PPM
+            self.band_e4 = (mark_e4 - width_e4, mark_e4 + width_e4)
+
     def price(self) -> Price:
-        """What is told of the price to everybody."""
+        """What is told of the price to everybody: best prices only in continuous trading."""
+        if self.state != "continuous":
+            return None, None, self.last_e4
         bid, ask = self.bids.best_displayed(), self.asks.best_displayed()
         return (bid.price_e4 if bid else None, ask.price_e4 if ask else None, self.last_e4)
 
+    def follow_equilibrium(self) -> None:
+        """Find the price of an auction, and keep it up to date from now on, if it is in one."""
+        found = Equilibrium(self.bids, self.asks) if self.state == "auction" else None
+        self.bids.equilibrium = self.asks.equilibrium = found
+
+    def indicative(self) -> Indicative:
+        """What an uncross would do now: its price, the quantity that would trade, the surplus."""
+        equilibrium = self.bids.equilibrium or Equilibrium(self.bids, self.asks)
+        return equilibrium.indicative(self.terms.tick_e4, self.reference_price_e4)
+
     def check_invariants(self) -> None:
         """Raises `AssertionError` when the book contradicts itself."""
-        bid, ask = self.bids.best, self.asks.best
-        assert bid is None or ask is None or bid.price_e4 < ask.price_e4, "the book is crossed"
-        for side, name in ((self.bids, "buy"), (self.asks, "sell")):
-            assert side.best is next(iter(side), None), "the best level is another"
-            for level in side:
-                assert level.displayed or level.hidden, "an empty level was kept"
-                shown = sum(order.shown_quantity for order in level.displayed.values())
-                assert level.quantity == shown, "a level lost count"
-                for order in level:
-                    assert 0 < order.shown_quantity <= order.remaining_quantity, "nothing is shown"
-                    assert order.level is level, "an order rests elsewhere"
-                    assert order.request.side == name, "an order rests on the wrong side"
-                    assert order.price_e4 == level.price_e4, "an order rests at another price"
-                    assert level.price_e4 % self.tick_e4 == 0, "an order rests off the tick"
-        self.stops.check_invariants(self.last_e4)
+        self.bids.check_invariants(self.terms.tick_e4)
+        self.asks.check_invariants(self.terms.tick_e4)
+        if self.state == "auction":
+            assert self.indicative() == self.published_indicative, "an auction's price is stale"
+            self.follow_equilibrium()
+            assert self.indicative() == self.published_indicative, "an auction's price is wrong"
+        assert (self.state == "auction") == (self.auction is not None), "an auction of no kind"
+        assert self.closing == {} or self.state != "closed", "an order waits for no auction"
+        for order in self.closing.values():
+            assert order.request.time_in_force == "cls", "another order waits for the closing"
+            assert order.level is None, "a waiting order rests in the book"
+        if self.state == "continuous":
+            assert not self.is_crossed, "the book is crossed"
+            self.stops.check_not_due(self.last_e4)
+        self.stops.check_invariants()

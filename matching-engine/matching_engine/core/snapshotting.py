@@ -1,10 +1,12 @@
 """The market as plain data, and back."""
 
 from matching_engine.core.accounts import Account, Position
+from matching_engine.core.book_side import BookSide
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
-from matching_engine.core.order_book import BookSide, OrderBook
+from matching_engine.core.order_book import OrderBook
 from matching_engine.core.state import AccountState, ExchangeState, OrderState, SecurityState
+from matching_engine.core.terms import Terms
 
 
 def dump(market: Market) -> ExchangeState:
@@ -23,6 +25,10 @@ def dump(market: Market) -> ExchangeState:
         accounts=[_dump_account(account) for account in market.accounts.values()],
         securities=[_dump_book(book) for book in market.books.values()],
         orders=[_dump_order(order) for order in market.orders.values()],
+        limits=market.limits,
+        schedule_id=market.schedule_id,
+        phase=market.phase,
+        phase_begins_us=market.phase_begins_us,
     )
 
 
@@ -39,17 +45,22 @@ def load(state: ExchangeState) -> Market:
     market.taker_fee_ppm = state.taker_fee_ppm
     market.fees_e4 = state.fees_e4
     market.issued_e4 = state.issued_e4
+    market.limits = state.limits
+    market.schedule_id = state.schedule_id
+    market.phase = state.phase
+    market.phase_begins_us = state.phase_begins_us
+    for security in state.securities:
+        market.books[security.security_id] = _load_book(security)
     for account_state in state.accounts:
-        account = _load_account(account_state)
+        account = _load_account(account_state, market)
         market.accounts[account.client_id] = account
         market.api_keys[account.api_key_hash] = account.client_id
     for order_state in state.orders:
-        market.open(_load_order(order_state, market.accounts[order_state.request.client_id]))
+        account = market.accounts[order_state.request.client_id]
+        _let_in(market, _load_order(order_state, account, market))
     for security in state.securities:
-        market.books[security.security_id] = _load_book(market, security)
-    for order in market.orders.values():
-        if order.stop_price_e4 is not None:
-            market.books[order.request.security_id].stops.restore(order)
+        _fill_book(market, security)
+    market.find_next_due()
     return market
 
 
@@ -70,8 +81,17 @@ def _dump_order(order: Order) -> OrderState:
     )
 
 
-def _load_order(state: OrderState, account: Account) -> Order:
-    order = Order(state.request, account, state.arrival, state.maker_fee_ppm, state.taker_fee_ppm)
+def _load_order(state: OrderState, account: Account, market: Market) -> Order:
+    security_id = state.request.security_id
+    position = account.positions.get(security_id) or Position(market.books[security_id])
+    order = Order(
+        state.request,
+        account,
+        position,
+        state.arrival,
+        state.maker_fee_ppm,
+        state.taker_fee_ppm,
+    )
     order.quantity = state.quantity
     order.remaining_quantity = state.remaining_quantity
     order.price_e4 = state.price_e4
@@ -91,29 +111,50 @@ def _dump_account(account: Account) -> AccountState:
         account.cash_held_e4,
         [(name, held.quantity, held.held) for name, held in account.positions.items()],
         [_dump_order(order) for order in account.finished_orders.values()],
+        account.suspended,
+        account.own_limits,
     )
 
 
-def _load_account(state: AccountState) -> Account:
+def _load_account(state: AccountState, market: Market) -> Account:
     account = Account(state.client_id, state.api_key_hash, state.cash_e4, state.cash_held_e4)
+    account.suspended = state.suspended
+    account.own_limits = state.own_limits
+    account.limits = state.own_limits.over(market.limits)
     for security_id, quantity, held in state.positions:
-        account.positions[security_id] = Position(quantity, held)
+        position = Position(market.books[security_id], quantity, held)
+        account.positions[security_id] = position
+        if held > max(0, quantity) or quantity < 0:
+            account.shorts[security_id] = position
     for order_state in state.finished_orders:
         name = order_state.request.client_order_id
         assert name is not None, "an order without a name was remembered"
-        account.finished_orders[name] = _load_order(order_state, account)
+        account.finished_orders[name] = _load_order(order_state, account, market)
     return account
 
 
 def _dump_book(book: OrderBook) -> SecurityState:
+    terms = book.terms
     return SecurityState(
         book.security_id,
-        book.tick_e4,
-        book.reference_price_e4,
-        book.granted_quantity,
+        terms.tick_e4,
+        terms.reference_price_e4,
+        terms.granted_quantity,
         book.last_e4,
         _dump_side(book.bids),
         _dump_side(book.asks),
+        terms.lot_quantity,
+        terms.max_order_quantity,
+        terms.max_order_value_e4,
+        terms.static_band_ppm,
+        terms.dynamic_band_ppm,
+        terms.halt_us,
+        terms.auction_us,
+        terms.short_margin_ppm,
+        book.reference_price_e4,
+        book.state,
+        book.auction,
+        book.until_us,
     )
 
 
@@ -121,17 +162,41 @@ def _dump_side(side: BookSide) -> list[int]:
     return [order.order_id for level in side for order in level]
 
 
-def _load_book(market: Market, security: SecurityState) -> OrderBook:
-    book = OrderBook(
-        security.security_id,
-        security.tick_e4,
-        security.reference_price_e4,
-        security.granted_quantity,
-        security.last_e4,
-    )
+def _load_book(security: SecurityState) -> OrderBook:
+    """The book without its orders."""
+    terms = Terms(*(getattr(security, name) for name in Terms.__struct_fields__))
+    book = OrderBook(security.security_id, terms)
+    book.last_e4 = security.last_e4
+    if security.present_reference_e4 is not None:
+        book.reference_price_e4 = security.present_reference_e4
+    book.state = security.state
+    book.auction = security.auction
+    book.until_us = security.until_us
+    return book
+
+
+def _let_in(market: Market, order: Order) -> None:
+    """Know an open order, whose holds are in its account's state but for the shares it buys."""
+    order.account.positions[order.request.security_id] = order.position
+    if order.buys:
+        order.position.buying += order.remaining_quantity
+    market.open(order)
+
+
+def _fill_book(market: Market, security: SecurityState) -> None:
+    """Put the orders of a security where they were: in its book, or waiting."""
+    book = market.books[security.security_id]
     for order_id in security.bids:
         book.bids.add(market.orders[order_id])
     for order_id in security.asks:
         book.asks.add(market.orders[order_id])
+    for order in market.orders.values():
+        if order.request.security_id == book.security_id and order.level is None:
+            if order.stop_price_e4 is not None:
+                book.stops.restore(order)
+            else:
+                book.closing[order.order_id] = order
     book.published_price = book.price()
-    return book
+    book.follow_equilibrium()
+    if book.auction is not None:
+        book.published_indicative = book.indicative()

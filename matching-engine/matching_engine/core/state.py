@@ -1,11 +1,12 @@
 """The whole state of the exchange as plain data: what a snapshot holds and a state hash covers."""
 
 import hashlib
-from typing import Literal
 
 import msgspec
 
-from exchange_shared.messages import NewOrder
+from exchange_shared.messages import AuctionKind, MarketState, NewOrder, Phase
+from matching_engine.core.order import Ended
+from matching_engine.core.terms import Limits
 
 
 class OrderState(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -22,7 +23,7 @@ class OrderState(msgspec.Struct, frozen=True, gc=False, array_like=True):
     maker_fee_ppm: int
     taker_fee_ppm: int
     notional_e4: int
-    ended: Literal["filled", "cancelled", "expired"] | None
+    ended: Ended | None
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -34,10 +35,15 @@ class AccountState(msgspec.Struct, frozen=True):
     cash_held_e4: int
     positions: list[tuple[str, int, int]]
     finished_orders: list[OrderState]
+    suspended: bool = False
+    own_limits: Limits = Limits()
 
 
 class SecurityState(msgspec.Struct, frozen=True):
-    """A security and its book: the ids of the resting orders of each side in order of priority."""
+    """A security and its book: the ids of the resting orders of each side in order of priority.
+
+    `reference_price_e4` is the one it was listed with, `present_reference_e4` what it is now.
+    """
 
     security_id: str
     tick_e4: int
@@ -46,6 +52,18 @@ class SecurityState(msgspec.Struct, frozen=True):
     last_e4: int | None
     bids: list[int]
     asks: list[int]
+    lot_quantity: int = 1
+    max_order_quantity: int | None = None
+    max_order_value_e4: int | None = None
+    static_band_ppm: int | None = None
+    dynamic_band_ppm: int | None = None
+    halt_us: int = 0
+    auction_us: int = 0
+    short_margin_ppm: int | None = None
+    present_reference_e4: int | None = None
+    state: MarketState = "continuous"
+    auction: AuctionKind | None = None
+    until_us: int | None = None
 
 
 class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +86,10 @@ class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[AccountState]
     securities: list[SecurityState]
     orders: list[OrderState]
+    limits: Limits = Limits()
+    schedule_id: str = ""
+    phase: Phase = "continuous"
+    phase_begins_us: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()

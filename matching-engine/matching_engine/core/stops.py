@@ -9,14 +9,18 @@ from matching_engine.core.order import Order
 
 
 class StopBook:
-    """Waiting stops, each side in the order in which they trigger."""
+    """Waiting stops, each side in the order in which they trigger.
 
-    __slots__ = ("_buys", "_sells", "_trailing")
+    Trailing stops have followed the last price as far as `_followed_e4`.
+    """
+
+    __slots__ = ("_followed_e4", "_trailing", "buys", "sells")
 
     def __init__(self) -> None:
-        self._buys: SortedDict = SortedDict()
-        self._sells: SortedDict = SortedDict()
+        self.buys: SortedDict = SortedDict()
+        self.sells: SortedDict = SortedDict()
         self._trailing: dict[int, Order] = {}
+        self._followed_e4: int | None = None
 
     def add(self, order: Order, last_e4: int) -> None:
         """Let a stop wait. A trailing stop begins at its distance from `last_e4`."""
@@ -31,6 +35,7 @@ class StopBook:
         """Let a stop wait at the stop price that it has."""
         if order.request.order_type == "trailing_stop":
             self._trailing[order.order_id] = order
+            self._followed_e4 = None
         self._file(order)
 
     def remove(self, order: Order) -> None:
@@ -41,12 +46,14 @@ class StopBook:
 
     def take_triggered(self, last_e4: int | None) -> list[Order]:
         """Let trailing stops follow the last price, and take out what it sets off, in order."""
-        if last_e4 is None or not (self._buys or self._sells):
+        if last_e4 is None or not (self.buys or self.sells):
             return []
-        for order in self._trailing.values():
-            self._follow(order, last_e4)
+        if last_e4 != self._followed_e4:
+            for order in self._trailing.values():
+                self._follow(order, last_e4)
+            self._followed_e4 = last_e4
         triggered: list[Order] = []
-        for stops, limit in ((self._buys, last_e4), (self._sells, -last_e4)):
+        for stops, limit in ((self.buys, last_e4), (self.sells, -last_e4)):
             while stops and stops.peekitem(0)[0][0] <= limit:
                 triggered.append(stops.popitem(0)[1])
         for order in triggered:
@@ -56,8 +63,7 @@ class StopBook:
     def _follow(self, order: Order, last_e4: int) -> None:
         assert order.stop_price_e4 is not None, "a stop without a price waits"
         wanted = _trailed(order, last_e4)
-        buys = order.request.side == "buy"
-        if wanted < order.stop_price_e4 if buys else wanted > order.stop_price_e4:
+        if wanted < order.stop_price_e4 if order.buys else wanted > order.stop_price_e4:
             stops, key = self._place(order)
             del stops[key]
             order.stop_price_e4 = wanted
@@ -67,9 +73,9 @@ class StopBook:
         """Where a stop is filed: lowest buys first, highest sells first, then by arrival."""
         stop_price_e4 = order.stop_price_e4
         assert stop_price_e4 is not None, "a stop without a price waits"
-        if order.request.side == "buy":
-            return self._buys, (stop_price_e4, order.arrival)
-        return self._sells, (-stop_price_e4, order.arrival)
+        if order.buys:
+            return self.buys, (stop_price_e4, order.arrival)
+        return self.sells, (-stop_price_e4, order.arrival)
 
     def _file(self, order: Order) -> None:
         stops, key = self._place(order)
@@ -77,26 +83,21 @@ class StopBook:
 
     def __iter__(self) -> Iterator[Order]:
         """The waiting stops: buys, then sells, each in the order in which they trigger."""
-        yield from self._buys.values()
-        yield from self._sells.values()
+        yield from self.buys.values()
+        yield from self.sells.values()
 
-    def __len__(self) -> int:
-        """How many wait."""
-        return len(self._buys) + len(self._sells)
-
-    def check_invariants(self, last_e4: int | None) -> None:
-        """Raises `AssertionError` when a stop waits that should have been set off."""
+    def check_invariants(self) -> None:
+        """Raises `AssertionError` when what waits is no waiting stop."""
         for order in self:
-            stop_price_e4 = order.stop_price_e4
-            assert stop_price_e4 is not None, "a stop without a price waits"
+            assert order.stop_price_e4 is not None, "a stop without a price waits"
             assert order.level is None, "a waiting stop rests in the book"
-            if last_e4 is not None:
-                reached = (
-                    last_e4 >= stop_price_e4
-                    if order.request.side == "buy"
-                    else last_e4 <= stop_price_e4
-                )
-                assert not reached, "a stop was not set off"
+
+    def check_not_due(self, last_e4: int | None) -> None:
+        """Raises `AssertionError` when a stop waits that should have been set off."""
+        if last_e4 is None:
+            return
+        assert not self.buys or self.buys.peekitem(0)[0][0] > last_e4, "a stop was not set off"
+        assert not self.sells or -self.sells.peekitem(0)[0][0] < last_e4, "a stop was not set off"
 
 
 def _trailed(order: Order, last_e4: int) -> int:
@@ -106,4 +107,4 @@ def _trailed(order: Order, last_e4: int) -> int:
     if distance is None:
         assert request.trail_ppm is not None, "a trailing stop without a distance"
         distance = last_e4 * request.trail_ppm // PPM
-    return last_e4 + distance if request.side == "buy" else max(1, last_e4 - distance)
+    return last_e4 + distance if order.buys else max(1, last_e4 - distance)

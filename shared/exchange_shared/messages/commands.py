@@ -21,22 +21,34 @@ ApiKeyHash = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}\Z")]
 ShortText = Annotated[str, msgspec.Meta(max_length=64)]
 """An id as somebody wrote it, checked no further: long ones do not fit an index of a database."""
 
-FeePpm = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+FeePpm = Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)]
+BandPpm = Annotated[int, msgspec.Meta(ge=1, le=PPM)]
+MarginPpm = Annotated[int, msgspec.Meta(ge=0, le=10 * PPM)]
+ValueE4 = Annotated[int, msgspec.Meta(ge=1, lt=MAX_TOTAL_E4)]
+DurationUs = Annotated[int, msgspec.Meta(ge=0, le=7 * 86_400_000_000)]
+Count = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
 TrailPpm = Annotated[int, msgspec.Meta(ge=1, le=PPM - 1)]
 TimeUs = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market", "stop", "stop_limit", "trailing_stop"]
-TimeInForce = Literal["gtc", "day", "gtd", "ioc", "fok"]
+TimeInForce = Literal["gtc", "day", "gtd", "ioc", "fok", "opg", "cls"]
 SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
+
+MarketState = Literal["pre_open", "auction", "continuous", "halted", "closed"]
+AuctionKind = Literal["opening", "closing", "reopening"]
+StateAction = Literal["pre_open", "start_auction", "uncross", "open", "halt", "resume", "close"]
+Phase = Literal["pre_open", "opening_auction", "continuous", "closing_auction", "closed"]
 
 STOP_TYPES = frozenset({"stop", "stop_limit", "trailing_stop"})
 LIMIT_TYPES = frozenset({"limit", "stop_limit"})
 RESTING = frozenset({"gtc", "day", "gtd"})
+AUCTION_ONLY = frozenset({"opg", "cls"})
+TIMED_ACTIONS = frozenset({"start_auction", "halt"})
 
 
 class Contradiction(ValueError):
-    """An order makes no sense by itself: `field` is the command's, `message` what is right."""
+    """A command makes no sense by itself: `field` is the command's, `message` what is right."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -56,22 +68,54 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=snake_cas
 
 
 class ConfigureMarket(Command, frozen=True):
-    """Set what a new account starts with, and the fee rates. Repeating it changes nothing."""
+    """Set what a new account starts with, the fee rates (below zero: rebates), and the limits.
+
+    The limits are those of every client that has no others; `None` is no limit. Repeating the
+    command changes nothing.
+    """
 
     request_id: Id
     initial_balance_e4: Annotated[int, msgspec.Meta(ge=0, lt=MAX_TOTAL_E4)]
     maker_fee_ppm: FeePpm
     taker_fee_ppm: FeePpm
+    max_open_orders: Count | None = None
+    max_position: Count | None = None
+    max_order_value_e4: ValueE4 | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses rebates that are more than the fees.
+
+        Raises:
+            Contradiction: the exchange would pay for trades.
+        """
+        if self.maker_fee_ppm + self.taker_fee_ppm < 0:
+            raise Contradiction(
+                "maker_fee_ppm", "a rebate to one side is at most the fee of the other"
+            )
 
 
 class ListSecurity(Command, frozen=True):
-    """List a security, or change the grant or reference price of a listed one."""
+    """List a security, or change the terms of a listed one.
+
+    `lot_quantity` divides every quantity. `static_band_ppm` is how far from the reference price a
+    limit may be, `dynamic_band_ppm` how far from the last trade price a trade may be: beyond that
+    the security is halted for `halt_us` and then gathers orders in an auction for `auction_us`.
+    With `short_margin_ppm` it may be sold short. `None` is no such limit, and no short selling.
+    """
 
     request_id: Id
     security_id: SecurityId
     tick_e4: PriceE4
     reference_price_e4: PriceE4
     granted_quantity: Annotated[int, msgspec.Meta(ge=0, le=MAX_QUANTITY)]
+    lot_quantity: Quantity = 1
+    max_order_quantity: Quantity | None = None
+    max_order_value_e4: ValueE4 | None = None
+    static_band_ppm: BandPpm | None = None
+    dynamic_band_ppm: BandPpm | None = None
+    halt_us: DurationUs = 0
+    auction_us: DurationUs = 0
+    short_margin_ppm: MarginPpm | None = None
 
 
 class OpenAccount(Command, frozen=True):
@@ -145,6 +189,60 @@ class MassCancel(Command, frozen=True):
     side: Side | None = None
 
 
+class SetClientLimits(Command, frozen=True):
+    """Limit one client otherwise than the market does; `None` leaves the market's limit."""
+
+    request_id: Id
+    client_id: ShortText
+    max_open_orders: Count | None = None
+    max_position: Count | None = None
+    max_order_value_e4: ValueE4 | None = None
+
+
+class SuspendClient(Command, frozen=True):
+    """Switch a client's kill switch: on, it cancels all its orders and takes no new ones."""
+
+    request_id: Id
+    client_id: ShortText
+    suspended: bool
+
+
+class SetMarketState(Command, frozen=True):
+    """An operator opens, halts, resumes, auctions or closes one security, or all.
+
+    `auction` is the kind of auction that `start_auction` starts; `duration_us` how long that, or a
+    halt, lasts: without it, until another command.
+    """
+
+    request_id: Id
+    action: StateAction
+    security_id: ShortText | None = None
+    auction: AuctionKind | None = None
+    duration_us: DurationUs | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what the action does not have.
+
+        Raises:
+            Contradiction: an auction is named, or a duration given, for another action.
+        """
+        if self.auction is not None and self.action != "start_auction":
+            raise Contradiction("auction", "only start_auction has a kind of auction")
+        if self.duration_us is not None and self.action not in TIMED_ACTIONS:
+            raise Contradiction("duration_us", "only start_auction and halt last for a while")
+
+
+class BeginPhase(Command, frozen=True):
+    """A phase of the trading day begins for every security; again, or an older one: nothing.
+
+    `schedule_id` names the schedule that `begins_us` is of: another schedule begins anew.
+    """
+
+    schedule_id: ShortText
+    begins_us: TimeUs
+    phase: Phase
+
+
 class ClockTick(Command, frozen=True):
     """Time passes, also when nobody trades."""
 
@@ -157,6 +255,10 @@ AnyCommand = (
     | ReplaceOrder
     | CancelOrder
     | MassCancel
+    | SetClientLimits
+    | SuspendClient
+    | SetMarketState
+    | BeginPhase
     | ClockTick
 )
 
@@ -174,7 +276,7 @@ def order_contradiction(order: NewOrder) -> tuple[str, str] | None:
     if trails != (order_type == "trailing_stop"):
         return "trail_e4", "a trailing stop has one distance, an amount or a percentage"
     if order_type == "market" and time_in_force in ("day", "gtd"):
-        return "time_in_force", "a market order is gtc, ioc or fok: it never rests"
+        return "time_in_force", "a market order is gtc, ioc, fok, opg or cls: it never rests"
     if order_type in STOP_TYPES and time_in_force not in RESTING:
         return "time_in_force", "a stop waits, so it is gtc, day or gtd"
     if (order.expires_us is not None) != (time_in_force == "gtd"):

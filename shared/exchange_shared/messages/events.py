@@ -12,6 +12,8 @@ from typing import Literal
 import msgspec
 
 from exchange_shared.messages.commands import (
+    AuctionKind,
+    MarketState,
     OrderType,
     SelfTradePrevention,
     Side,
@@ -22,20 +24,35 @@ from exchange_shared.messages.commands import (
 RejectReason = Literal[
     "account_limit",
     "api_key_in_use",
+    "auction_over",
     "client_id_taken",
     "client_order_id_reused",
+    "client_suspended",
     "expired",
     "insufficient_funds",
+    "insufficient_margin",
     "insufficient_shares",
+    "lot_in_use",
+    "market_closed",
+    "no_continuous_trading",
     "not_replaceable",
     "order_id_in_use",
+    "order_value_limit",
+    "position_limit",
     "price_off_tick",
+    "price_outside_band",
     "quantity_filled",
+    "quantity_limit",
+    "quantity_off_lot",
+    "short_positions_open",
     "tick_in_use",
+    "too_many_open_orders",
+    "trading_halted",
     "unknown_client",
     "unknown_order",
     "unknown_security",
     "would_take",
+    "wrong_state",
 ]
 """Why the engine refused a command. `docs/errors.md` explains each."""
 
@@ -48,8 +65,14 @@ CancelReason = Literal[
     "insufficient_funds",
     "one_cancels_other",
     "self_trade",
+    "auction_over",
+    "circuit_breaker",
+    "kill_switch",
 ]
 """Why an order, or what was left of it, was taken off the market."""
+
+StateReason = Literal["operator", "schedule", "circuit_breaker", "timer"]
+"""Why a security's state changed."""
 
 OrderStatus = Literal[
     "pending_trigger", "new", "partially_filled", "filled", "cancelled", "expired"
@@ -70,6 +93,9 @@ class MarketConfigured(Event, frozen=True):
     initial_balance_e4: int
     maker_fee_ppm: int
     taker_fee_ppm: int
+    max_open_orders: int | None = None
+    max_position: int | None = None
+    max_order_value_e4: int | None = None
 
 
 class SecurityListed(Event, frozen=True):
@@ -80,6 +106,16 @@ class SecurityListed(Event, frozen=True):
     tick_e4: int
     reference_price_e4: int
     granted_quantity: int
+    lot_quantity: int = 1
+    max_order_quantity: int | None = None
+    max_order_value_e4: int | None = None
+    static_band_ppm: int | None = None
+    dynamic_band_ppm: int | None = None
+    halt_us: int = 0
+    auction_us: int = 0
+    short_margin_ppm: int | None = None
+    state: MarketState = "continuous"
+    auction: AuctionKind | None = None
 
 
 class AccountOpened(Event, frozen=True):
@@ -170,10 +206,12 @@ class OrderRepeated(Event, frozen=True):
 
 
 class TradeExecuted(Event, frozen=True):
-    """Two orders traded at the resting order's price.
+    """Two orders traded, at the resting order's price, or at the price of an auction.
 
-    The fees are paid to the exchange on top of (buyer) or out of (seller) price × quantity; the
-    remaining quantities are what is open of each order after this trade.
+    The fees are paid to the exchange on top of (buyer) or out of (seller) price × quantity; one
+    below zero is a rebate. `aggressor_side` is that of the incoming order, the taker; an auction
+    has none. The remaining quantities are what is open of each order after this trade, the filled
+    quantities what it has traded in all.
     """
 
     execution_seq: int
@@ -181,7 +219,7 @@ class TradeExecuted(Event, frozen=True):
     security_id: str
     price_e4: int
     quantity: int
-    aggressor_side: Side
+    aggressor_side: Side | None
     buy_order_id: int
     sell_order_id: int
     buyer_id: str
@@ -190,6 +228,8 @@ class TradeExecuted(Event, frozen=True):
     seller_fee_e4: int
     buy_remaining_quantity: int
     sell_remaining_quantity: int
+    buy_filled_quantity: int = 0
+    sell_filled_quantity: int = 0
 
 
 class OrderCancelled(Event, frozen=True):
@@ -244,8 +284,64 @@ class MassCancelled(Event, frozen=True):
     count: int
 
 
+class ClientLimitsSet(Event, frozen=True):
+    """A client has these limits of its own; `None` is the market's limit."""
+
+    request_id: int
+    client_id: str
+    max_open_orders: int | None
+    max_position: int | None
+    max_order_value_e4: int | None
+
+
+class ClientSuspended(Event, frozen=True):
+    """A client's kill switch is on or off; `count` orders were cancelled, each with its event."""
+
+    request_id: int
+    client_id: str
+    suspended: bool
+    count: int
+
+
+class MarketStateChanged(Event, frozen=True):
+    """A security is in another state, until `until_us` if it is to change by itself then.
+
+    `auction` is the kind of auction, if it is in one.
+    """
+
+    security_id: str
+    state: MarketState
+    auction: AuctionKind | None
+    until_us: int | None
+    reason: StateReason
+    reference_price_e4: int
+
+
+class MarketStateSet(Event, frozen=True):
+    """An operator's command changed the states of `count` securities, each with its event."""
+
+    request_id: int
+    count: int
+
+
+class IndicativeChanged(Event, frozen=True):
+    """What an auction would do if it ended now.
+
+    `quantity` shares would trade at `price_e4` (`None` when nothing would), with a surplus there
+    of so many shares to buy, or below zero to sell.
+    """
+
+    security_id: str
+    price_e4: int | None
+    quantity: int
+    surplus: int
+
+
 class PriceChanged(Event, frozen=True):
-    """The best bid price, the best ask price or the last trade price of a security changed."""
+    """The best bid price, the best ask price or the last trade price of a security changed.
+
+    There is no best bid and ask but in continuous trading.
+    """
 
     security_id: str
     bid_e4: int | None
@@ -270,6 +366,11 @@ AnyEvent = (
     | OrderReplaced
     | OrderReduced
     | MassCancelled
+    | ClientLimitsSet
+    | ClientSuspended
+    | MarketStateChanged
+    | MarketStateSet
+    | IndicativeChanged
     | PriceChanged
 )
 

@@ -1,0 +1,162 @@
+"""Engines that are wrong in one thing each: states, auctions, bands, limits, shorts, rebates."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from exchange_shared.units import PPM
+from matching_engine.core import (
+    administration,
+    checks,
+    equilibrium,
+    gathering,
+    matching,
+    orders,
+    state_changes,
+    trading,
+)
+from matching_engine.core.accounts import Position
+from matching_engine.core.equilibrium import Equilibrium
+from matching_engine.core.market import Market
+from matching_engine.core.order import Order
+from matching_engine.core.order_book import OrderBook
+from tests.support.wrong_engines import Patch, nothing, replaced
+
+
+def _charged(right: Callable[..., int], notional_e4: int, rate_ppm: int) -> int:
+    return abs(right(notional_e4, rate_ppm))
+
+
+def _nearest_or_lower(
+    right: Callable[..., int], tick_e4: int, reference_e4: int, lowest_e4: int, highest_e4: int
+) -> int:
+    price_e4 = right(tick_e4, reference_e4, lowest_e4, highest_e4)
+    tie = 2 * (price_e4 - reference_e4) == tick_e4
+    return price_e4 - tick_e4 if tie and price_e4 > lowest_e4 else price_e4
+
+
+def _without_surplus(
+    right: Callable[..., Any], auction: Equilibrium, tick_e4: int, reference_e4: int
+) -> Any:
+    price_e4, most, surplus = right(auction, tick_e4, reference_e4)
+    for first_e4, last_e4, demand, supply in auction._ranges_around(tick_e4):
+        if min(demand, supply) == most > 0:
+            price_e4 = equilibrium._nearest(tick_e4, reference_e4, first_e4, last_e4)
+            return price_e4, most, demand - supply
+    return price_e4, most, surplus
+
+
+def _shorter(right: Callable[..., Any], *arguments: Any) -> Any:
+    ranges = list(right(*arguments))
+    return ranges[:-1] if len(ranges) > 5 else ranges
+
+
+def _old_reference(right: Callable[..., None], market: Market, book: OrderBook) -> None:
+    reference_e4 = book.reference_price_e4
+    right(market, book)
+    book.reference_price_e4 = reference_e4
+
+
+def _with_a_new_band(
+    right: Callable[..., None], market: Market, book: OrderBook, *rest: Any
+) -> Any:
+    right(market, book, *rest)
+    book.fix_band()
+
+
+def _not_marked(right: Callable[..., int], position: Position, **more: int) -> int:
+    last_e4 = position.book.last_e4
+    position.book.last_e4 = None
+    margin_e4 = right(position, **more)
+    position.book.last_e4 = last_e4
+    return margin_e4
+
+
+def _only_resting(right: Callable[..., None], market: Market, order: Order, *rest: Any) -> None:
+    if order.level is not None:
+        right(market, order, *rest)
+
+
+def _late(right: Callable[..., None], market: Market, order: Order, book: OrderBook) -> None:
+    if order.request.time_in_force == "cls":
+        book.closing[order.order_id] = order
+    else:
+        right(market, order, book)
+
+
+def _but(
+    reason: str, right: Callable[..., None], market: Market, order: Order, why: str, *rest: Any
+) -> None:
+    if why != reason:
+        right(market, order, why, *rest)
+
+
+def _in_single_shares(_right: object, incoming: Order, price_e4: int, _book: OrderBook) -> int:
+    return max(0, matching._spendable_e4(incoming)) // incoming.unit_cost_e4(price_e4)
+
+
+def _when_new(right: Callable[..., Any], *arguments: Any) -> Any:
+    open_before = arguments[5] if len(arguments) > 5 else 0
+    return None if open_before else right(*arguments)
+
+
+def _around_the_mark(_right: object, book: OrderBook, price_e4: int) -> bool:
+    band_ppm = book.terms.static_band_ppm
+    return band_ppm is not None and abs(price_e4 - book.mark_e4) > book.mark_e4 * band_ppm // PPM
+
+
+def _no_margin_for_orders(right: Callable[..., int], position: Position, **more: int) -> int:
+    held, position.held = position.held, 0
+    margin_e4 = right(position, bought=more.get("bought", 0))
+    position.held = held
+    return margin_e4
+
+
+def _from_when_it_was_due(
+    right: Callable[..., None], market: Market, book: Any, *rest: Any
+) -> None:
+    now_us, due_us = market.clock_us, book.until_us
+    if rest[1] == "timer" and due_us is not None:
+        market.clock_us = due_us
+    right(market, book, *rest)
+    market.clock_us = now_us
+
+
+STATES_AND_RISK: dict[str, Patch] = {
+    "of two prices an auction takes the lower": replaced(
+        equilibrium, "_nearest", _nearest_or_lower
+    ),
+    "an auction ignores the surplus": replaced(Equilibrium, "indicative", _without_surplus),
+    "an auction ignores the reference price": replaced(
+        equilibrium,
+        "_nearest",
+        lambda _, _tick_e4, _reference_e4, _lowest_e4, highest_e4: highest_e4,
+    ),
+    "an auction looks at too few prices": replaced(Equilibrium, "_ranges_around", _shorter),
+    "an auction leaves the reference price": replaced(state_changes, "uncross", _old_reference),
+    "gathered orders cross their client's own": replaced(
+        gathering, "_own_crossed", partial(nothing, answer=())
+    ),
+    "what is for auctions stays in the book": replaced(
+        state_changes, "cancel", partial(_but, "auction_over")
+    ),
+    "waiting cls orders miss the closing auction": replaced(state_changes, "gather", _late),
+    "a cls waits during the closing auction": replaced(orders, "enter", _late),
+    "day orders outlast the close": replaced(state_changes, "cancel", partial(_but, "expired")),
+    "no state ends by itself": replaced(state_changes, "_is_due", partial(nothing, answer=False)),
+    "what ended late goes on from when it was due": replaced(
+        state_changes, "_change", _from_when_it_was_due
+    ),
+    "trades print outside the band": replaced(OrderBook, "fix_band", nothing),
+    "the band moves with each print": replaced(matching, "trade", _with_a_new_band),
+    "the static band is around the mark": replaced(
+        OrderBook, "outside_static_band", _around_the_mark
+    ),
+    "lots are cut to the cash": replaced(matching, "_affordable", _in_single_shares),
+    "a replaced order is within all limits": replaced(checks, "_beyond_limits", _when_new),
+    "the kill switch leaves what waits": replaced(administration, "cancel", _only_resting),
+    "the margin is not marked": replaced(Position, "margin_e4", _not_marked),
+    "sell orders need no margin": replaced(Position, "margin_e4", _no_margin_for_orders),
+    "nothing is freed to cover": replaced(Position, "covered", partial(nothing, answer=0)),
+    "a rebate is charged as a fee": replaced(trading, "fee_e4", _charged),
+}
