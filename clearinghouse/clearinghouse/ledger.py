@@ -4,7 +4,7 @@ Pure: balances and executions in, transfers, new balances and reports out.
 
 An account is one owner's holding of one asset. A transfer debits one account and credits another
 of the same asset, so every asset sums to zero over all accounts: what clients hold, the issuer and
-the settlement bank owe.
+the settlement bank owe. A client that has sold short owes shares; nobody but the house owes cash.
 """
 
 from collections import Counter
@@ -28,8 +28,8 @@ CASH = "cash"
 ISSUER = "house:issuer"
 SETTLEMENT_BANK = "house:settlement_bank"
 FEES = "house:fees"
-MAY_OWE = frozenset({ISSUER, SETTLEMENT_BANK})
-"""The only owners whose accounts may be negative."""
+HOUSE = frozenset({ISSUER, SETTLEMENT_BANK, FEES})
+"""The only owners whose cash may be below zero: `FEES`, because rebates may exceed the fees."""
 
 CASH_LEG = 1
 SHARE_LEG = 2
@@ -119,15 +119,21 @@ def _trade_transfers(trade: TradeExecuted) -> list[Transfer]:
     buyer_shares = AccountKey(trade.buyer_id, trade.security_id)
     seller_shares = AccountKey(trade.seller_id, trade.security_id)
     notional_e4 = trade.price_e4 * trade.quantity
-    transfers = [
+    return [
         Transfer(seq, CASH_LEG, buyer_cash, seller_cash, notional_e4),
         Transfer(seq, SHARE_LEG, seller_shares, buyer_shares, trade.quantity),
+        *_fee_transfers(seq, BUYER_FEE_LEG, buyer_cash, trade.buyer_fee_e4),
+        *_fee_transfers(seq, SELLER_FEE_LEG, seller_cash, trade.seller_fee_e4),
     ]
-    if trade.buyer_fee_e4:
-        transfers.append(Transfer(seq, BUYER_FEE_LEG, buyer_cash, _FEE_CASH, trade.buyer_fee_e4))
-    if trade.seller_fee_e4:
-        transfers.append(Transfer(seq, SELLER_FEE_LEG, seller_cash, _FEE_CASH, trade.seller_fee_e4))
-    return transfers
+
+
+def _fee_transfers(seq: int, leg: int, client_cash: AccountKey, fee_e4: int) -> list[Transfer]:
+    """The client pays a fee, and gets a rebate, which is a fee below zero."""
+    if fee_e4 > 0:
+        return [Transfer(seq, leg, client_cash, _FEE_CASH, fee_e4)]
+    if fee_e4 < 0:
+        return [Transfer(seq, leg, _FEE_CASH, client_cash, -fee_e4)]
+    return []
 
 
 def _opening_transfers(opened: AccountOpened) -> list[Transfer]:
@@ -234,15 +240,15 @@ def _check_parties(balances: dict[AccountKey, int], execution: AnyExecution) -> 
 def _move(
     balances: dict[AccountKey, int], transfers: list[Transfer], execution: AnyExecution
 ) -> None:
-    """Do all transfers of an execution, then see that nobody holds less than nothing."""
+    """Do all transfers of an execution, then see that no client owes cash."""
     for _, _, debit, credit, amount in transfers:
         balances[debit] = balances.get(debit, 0) - amount
         balances[credit] = balances.get(credit, 0) + amount
     for transfer in transfers:
-        debit = transfer.debit
-        if balances[debit] < 0 and debit.owner not in MAY_OWE:
+        owner, asset = transfer.debit
+        if asset == CASH and owner not in HOUSE and balances[transfer.debit] < 0:
             raise LedgerContradiction(
-                f"{debit.owner} would hold {balances[debit]} of {debit.asset}", execution
+                f"{owner} would hold {balances[transfer.debit]} of cash", execution
             )
 
 

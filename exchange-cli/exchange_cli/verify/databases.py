@@ -1,14 +1,19 @@
 """The two databases, held against what the engine's events say they must hold."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
 
-from exchange_cli.verify.reference import ReferenceLedger, ReferenceOrders
+from exchange_cli.verify.finding import Finding, shorten
+from exchange_cli.verify.reference_ledger import ReferenceLedger
+from exchange_cli.verify.reference_orders import ReferenceOrders
+from exchange_cli.verify.reference_securities import ReferenceSecurities
 from exchange_shared.bus import DATA_FEED, ORDER_EXECUTION
 from exchange_shared.messages import AccountOpened, AnyEvent, AnyExecution, TradeExecuted
 from exchange_shared.postgres import load_position, load_queries
@@ -16,13 +21,9 @@ from matching_engine.core import Exchange
 
 ENGINE = "matching-engine"
 CLEARINGHOUSE = "clearinghouse"
-MAX_PROBLEMS = 5
 POLL_SECONDS = 0.1
 
 QUERIES = load_queries(__package__)
-
-Found = tuple[str, str, list[str]] | tuple[str, str, list[str], str | None]
-"""A check's name, what was looked at, what is wrong, and what is yet to be done."""
 
 
 @asynccontextmanager
@@ -53,8 +54,10 @@ class MarketDataRows:
 
     applied: int
     settled: int
+    securities: dict[str, tuple[Any, ...]]
     orders: dict[int, tuple[Any, ...]]
     trades: list[tuple[Any, ...]]
+    fees: dict[str, int]
     balances: dict[tuple[str, str], int]
 
 
@@ -89,7 +92,7 @@ async def read_ledger(dsn: str) -> LedgerRows:
                 (row["owner"], row["asset"]): row["balance"]
                 for row in await connection.fetch(QUERIES["balances"])
             },
-            problems=problems[:MAX_PROBLEMS],
+            problems=problems,
             incomplete=[f"trade {row['trade_id']} lacks a leg" for row in incomplete],
             settlements=[tuple(row) for row in await connection.fetch(QUERIES["settlements"])],
         )
@@ -102,10 +105,10 @@ async def read_market_data(dsn: str) -> MarketDataRows:
         return MarketDataRows(
             applied=stored.sources.get(ENGINE, 0),
             settled=stored.sources.get(CLEARINGHOUSE, 0),
-            orders={
-                row["order_id"]: tuple(row)[1:] for row in await connection.fetch(QUERIES["orders"])
-            },
+            securities=_by_id(await connection.fetch(QUERIES["securities"])),
+            orders=_by_id(await connection.fetch(QUERIES["orders"])),
             trades=[tuple(row) for row in await connection.fetch(QUERIES["trades"])],
+            fees={row[0]: row[1] for row in await connection.fetch(QUERIES["fees"])},
             balances={
                 (row["client_id"], row["asset"]): row["balance"]
                 for row in await connection.fetch(QUERIES["settled_balances"])
@@ -113,7 +116,12 @@ async def read_market_data(dsn: str) -> MarketDataRows:
         )
 
 
-def check_ledger(rows: LedgerRows, executions: Sequence[AnyExecution], least: int) -> list[Found]:
+def _by_id(rows: list[asyncpg.Record]) -> dict[Any, tuple[Any, ...]]:
+    """Rows by their first column."""
+    return {row[0]: tuple(row)[1:] for row in rows}
+
+
+def check_ledger(rows: LedgerRows, executions: Sequence[AnyExecution], least: int) -> list[Finding]:
     """The ledger has booked every execution once, and nothing else."""
     ledger = ReferenceLedger()
     trades: list[tuple[int, ...]] = []
@@ -131,37 +139,78 @@ def check_ledger(rows: LedgerRows, executions: Sequence[AnyExecution], least: in
                 )
             )
     return [
-        (
+        Finding(
             "ledger balances are what the executions make them",
             f"{len(rows.balances)} accounts after execution {rows.booked}",
             _differences(ledger.non_zero(), rows.balances),
             _behind(rows.booked, least),
         ),
-        ("each asset adds up to zero, each account to its transfers", "the ledger", rows.problems),
-        (
+        Finding(
+            "each asset adds up to zero, each account to its transfers",
+            "the ledger",
+            shorten(rows.problems),
+        ),
+        Finding(
             "each trade is settled once, with both legs",
             f"{len(rows.settlements)} trades",
-            rows.incomplete + _list_differences(trades, rows.settlements),
+            shorten(rows.incomplete) + _list_differences(trades, rows.settlements),
         ),
     ]
 
 
-def check_market_data(rows: MarketDataRows, events: Sequence[AnyEvent], least: int) -> list[Found]:
-    """The stored orders, trades and balances are what the events make them."""
-    orders = ReferenceOrders()
-    ledger = ReferenceLedger()
-    trades: list[tuple[Any, ...]] = []
-    clients: set[str] = set()
+def check_market_data(
+    rows: MarketDataRows, events: Sequence[AnyEvent], least: int
+) -> list[Finding]:
+    """What is stored of securities, orders, trades and balances is what the events make it."""
+    securities, orders = ReferenceSecurities(), ReferenceOrders()
+    trades: list[TradeExecuted] = []
     for event in events[: rows.applied]:
+        securities.apply(event)
         orders.apply(event)
         if isinstance(event, TradeExecuted):
-            trades.append(_trade_row(event))
-    for event in events:
-        if isinstance(event, AccountOpened | TradeExecuted) and event.execution_seq <= rows.settled:
-            ledger.book(event)
-            if isinstance(event, AccountOpened):
-                clients.add(event.client_id)
-    expected_orders = {
+            trades.append(event)
+    return [
+        Finding(
+            "stored states and prices of securities are what the events make them",
+            f"{len(rows.securities)} securities after event {rows.applied}",
+            _differences(_security_rows(securities), rows.securities),
+        ),
+        Finding(
+            "stored orders are what the events make them",
+            f"{len(rows.orders)} orders after event {rows.applied}",
+            _differences(_order_rows(orders), rows.orders),
+            _behind(rows.applied, least),
+        ),
+        Finding(
+            "stored trades are those that were executed, and clients paid their fees",
+            f"{len(rows.trades)} trades",
+            _list_differences(sorted(map(_trade_row, trades)), rows.trades)
+            + _differences(_fees_paid(trades), rows.fees),
+        ),
+        Finding(
+            "served balances and holdings are the ledger's",
+            f"{len(rows.balances)} balances after settlement {rows.settled}",
+            _differences(_client_balances(events, rows.settled), rows.balances),
+        ),
+    ]
+
+
+def _security_rows(reference: ReferenceSecurities) -> dict[str, tuple[Any, ...]]:
+    return {
+        security_id: (
+            security.state,
+            security.auction,
+            security.until_us,
+            security.reference_price_e4,
+            security.last_e4,
+            *security.indicative,
+        )
+        for security_id, security in reference.securities.items()
+    }
+
+
+def _order_rows(reference: ReferenceOrders) -> dict[int, tuple[Any, ...]]:
+    return {
         order_id: (
             order.accepted.client_id,
             order.accepted.security_id,
@@ -171,34 +220,10 @@ def check_market_data(rows: MarketDataRows, events: Sequence[AnyEvent], least: i
             order.filled,
             order.notional_e4,
             order.status,
+            order.reason,
         )
-        for order_id, order in orders.orders.items()
+        for order_id, order in reference.orders.items()
     }
-    expected_balances = {
-        key: balance for key, balance in ledger.non_zero().items() if key[0] in clients
-    }
-    return [
-        (
-            "stored orders are what the events make them",
-            f"{len(rows.orders)} orders after event {rows.applied}",
-            _differences(expected_orders, rows.orders),
-            _behind(rows.applied, least),
-        ),
-        (
-            "stored trades are those that were executed",
-            f"{len(rows.trades)} trades",
-            _list_differences(sorted(trades), rows.trades),
-        ),
-        (
-            "served balances and holdings are the ledger's",
-            f"{len(rows.balances)} balances after settlement {rows.settled}",
-            _differences(expected_balances, rows.balances),
-        ),
-    ]
-
-
-def _behind(stored: int, least: int) -> str | None:
-    return None if stored >= least else f"number {stored + 1} to {least} are not stored yet"
 
 
 def _trade_row(trade: TradeExecuted) -> tuple[Any, ...]:
@@ -208,26 +233,51 @@ def _trade_row(trade: TradeExecuted) -> tuple[Any, ...]:
         trade.security_id,
         trade.price_e4,
         trade.quantity,
+        trade.aggressor_side,
         trade.buy_order_id,
         trade.sell_order_id,
         trade.buyer_id,
         trade.seller_id,
+        trade.buyer_fee_e4,
+        trade.seller_fee_e4,
     )
+
+
+def _fees_paid(trades: Iterable[TradeExecuted]) -> dict[str, int]:
+    """What each client paid, where that is not zero."""
+    fees: defaultdict[str, int] = defaultdict(int)
+    for trade in trades:
+        fees[trade.buyer_id] += trade.buyer_fee_e4
+        fees[trade.seller_id] += trade.seller_fee_e4
+    return {client_id: fee_e4 for client_id, fee_e4 in fees.items() if fee_e4}
+
+
+def _client_balances(events: Iterable[AnyEvent], settled: int) -> dict[tuple[str, str], int]:
+    """What each client has after so many executions."""
+    ledger = ReferenceLedger()
+    for event in events:
+        if isinstance(event, AccountOpened | TradeExecuted) and event.execution_seq <= settled:
+            ledger.book(event)
+    return {key: held for key, held in ledger.non_zero().items() if key[0] in ledger.clients}
+
+
+def _behind(stored: int, least: int) -> str | None:
+    return None if stored >= least else f"number {stored + 1} to {least} are not stored yet"
 
 
 def _differences(expected: dict[Any, Any], found: dict[Any, Any]) -> list[str]:
     keys = [key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)]
-    problems = [
-        f"{key}: {found.get(key)}, should be {expected.get(key)}"
-        for key in sorted(keys)[:MAX_PROBLEMS]
-    ]
-    return problems + ([f"{len(keys)} differ in all"] if len(keys) > MAX_PROBLEMS else [])
+    return shorten(
+        [f"{key}: {found.get(key)}, should be {expected.get(key)}" for key in sorted(keys)]
+    )
 
 
 def _list_differences(expected: Sequence[Any], found: Sequence[Any]) -> list[str]:
     if list(expected) == list(found):
         return []
-    missing = sorted(set(expected) - set(found))[:MAX_PROBLEMS]
-    surplus = sorted(set(found) - set(expected))[:MAX_PROBLEMS]
+    missing = sorted(set(expected) - set(found), key=itemgetter(0))
+    surplus = sorted(set(found) - set(expected), key=itemgetter(0))
     problems = [f"missing: {row}" for row in missing] + [f"not expected: {row}" for row in surplus]
-    return problems or [f"{len(found)} rows, should be {len(expected)}: some are there twice"]
+    return shorten(problems) or [
+        f"{len(found)} rows, should be {len(expected)}: some are there twice"
+    ]

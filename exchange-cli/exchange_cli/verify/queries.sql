@@ -42,19 +42,29 @@ JOIN transfer AS shares USING (execution_seq)
 WHERE cash.leg = 1 AND shares.leg = 2
 ORDER BY trade_id
 
+-- name: securities
+-- market_data: the state and the prices of every listed security.
+SELECT security_id, state, auction, until_us, reference_price_e4, last_e4, indicative_price_e4,
+       indicative_quantity, surplus
+FROM security
+
 -- name: orders
 -- market_data: every order that the engine accepted.
 SELECT order_id, client_id, security_id, side, quantity, price_e4, filled_quantity, notional_e4,
-       status
+       status, reason
 FROM orders
 WHERE status <> 'rejected'
 
 -- name: trades
 -- market_data: every trade.
-SELECT trade_id, seq, security_id, price_e4, quantity, buy_order_id, sell_order_id, buyer_id,
-       seller_id
+SELECT trade_id, seq, security_id, price_e4, quantity, aggressor_side, buy_order_id, sell_order_id,
+       buyer_id, seller_id, buyer_fee_e4, seller_fee_e4
 FROM trade
 ORDER BY trade_id
+
+-- name: fees
+-- market_data: what clients paid in fees, less rebates.
+SELECT client_id, fees_e4 FROM balance WHERE fees_e4 <> 0
 
 -- name: settled_balances
 -- market_data: cash and shares of every client, as far as they are settled.

@@ -1,14 +1,11 @@
-"""Models that are obviously right, to hold against what the exchange says of itself."""
+"""Orders that are obviously right: what the events, one after another, make of each."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 from exchange_shared.messages import (
-    AccountFunded,
-    AccountOpened,
     AnyEvent,
-    AnyExecution,
-    AnySettlement,
+    CancelReason,
     OrderAccepted,
     OrderCancelled,
     OrderReduced,
@@ -17,73 +14,9 @@ from exchange_shared.messages import (
     OrderTriggered,
     Side,
     TradeExecuted,
-    TradeSettled,
 )
 from exchange_shared.messages.commands import STOP_TYPES
 from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS
-
-CASH = "cash"
-FEES = "house:fees"
-BANK = "house:settlement_bank"
-ISSUER = "house:issuer"
-
-
-class ReferenceLedger:
-    """Balances by owner and asset ("cash" or a security), from executions one after another."""
-
-    def __init__(self) -> None:
-        self.balances: dict[tuple[str, str], int] = defaultdict(int)
-
-    def book(self, execution: AnyExecution) -> AnySettlement:
-        """Book an execution; returns the settlement report that it must have, at time 0."""
-        if isinstance(execution, AccountOpened):
-            return self._open(execution)
-        return self._settle(execution)
-
-    def _move(self, debit: str, credit: str, asset: str, amount: int) -> None:
-        self.balances[debit, asset] -= amount
-        self.balances[credit, asset] += amount
-
-    def _open(self, opened: AccountOpened) -> AccountFunded:
-        self._move(BANK, opened.client_id, CASH, opened.cash_e4)
-        for security_id, quantity in opened.holdings.items():
-            self._move(ISSUER, opened.client_id, security_id, quantity)
-        return AccountFunded(
-            time_us=0,
-            execution_seq=opened.execution_seq,
-            client_id=opened.client_id,
-            cash_e4=opened.cash_e4,
-            holdings=opened.holdings,
-        )
-
-    def _settle(self, trade: TradeExecuted) -> TradeSettled:
-        buyer, seller, security_id = trade.buyer_id, trade.seller_id, trade.security_id
-        self._move(buyer, seller, CASH, trade.price_e4 * trade.quantity)
-        self._move(seller, buyer, security_id, trade.quantity)
-        self._move(buyer, FEES, CASH, trade.buyer_fee_e4)
-        self._move(seller, FEES, CASH, trade.seller_fee_e4)
-        return TradeSettled(
-            time_us=0,
-            execution_seq=trade.execution_seq,
-            trade_id=trade.trade_id,
-            security_id=security_id,
-            price_e4=trade.price_e4,
-            quantity=trade.quantity,
-            buy_order_id=trade.buy_order_id,
-            sell_order_id=trade.sell_order_id,
-            buyer_id=buyer,
-            seller_id=seller,
-            buyer_fee_e4=trade.buyer_fee_e4,
-            seller_fee_e4=trade.seller_fee_e4,
-            buyer_cash_e4=self.balances[buyer, CASH],
-            seller_cash_e4=self.balances[seller, CASH],
-            buyer_shares=self.balances[buyer, security_id],
-            seller_shares=self.balances[seller, security_id],
-        )
-
-    def non_zero(self) -> dict[tuple[str, str], int]:
-        """Every balance that is not zero."""
-        return {key: balance for key, balance in self.balances.items() if balance}
 
 
 @dataclass
@@ -97,7 +30,7 @@ class ReferenceOrder:
     filled: int = 0
     notional_e4: int = 0
     cancelled: int = 0
-    expired: bool = False
+    reason: CancelReason | None = None
 
     @property
     def open_quantity(self) -> int:
@@ -108,7 +41,7 @@ class ReferenceOrder:
     def status(self) -> OrderStatus:
         """What has become of it."""
         if self.cancelled:
-            return "expired" if self.expired else "cancelled"
+            return "expired" if self.reason == "expired" else "cancelled"
         if self.open_quantity == 0:
             return "filled"
         if self.waits:
@@ -151,7 +84,7 @@ class ReferenceOrders:
         order = self.orders[event.order_id]
         self._expect_open(order, event.quantity)
         order.cancelled += event.quantity
-        order.expired = event.reason == "expired"
+        order.reason = event.reason
         self._finish(order)
 
     def _expect_open(self, order: ReferenceOrder, quantity: int) -> None:
@@ -189,14 +122,14 @@ class ReferenceOrders:
         if trade.trade_id in self.trade_ids:
             self.problems.append(f"trade {trade.trade_id} printed twice")
         self.trade_ids.add(trade.trade_id)
-        self._fill(trade, "buy", trade.buy_order_id, trade.buyer_id, trade.buy_remaining_quantity)
-        self._fill(
-            trade, "sell", trade.sell_order_id, trade.seller_id, trade.sell_remaining_quantity
-        )
+        self._fill(trade, "buy", trade.buy_order_id, trade.buyer_id)
+        self._fill(trade, "sell", trade.sell_order_id, trade.seller_id)
 
-    def _fill(
-        self, trade: TradeExecuted, side: Side, order_id: int, client_id: str, remaining: int
-    ) -> None:
+    def _fill(self, trade: TradeExecuted, side: Side, order_id: int, client_id: str) -> None:
+        if side == "buy":
+            told = (trade.buy_filled_quantity, trade.buy_remaining_quantity)
+        else:
+            told = (trade.sell_filled_quantity, trade.sell_remaining_quantity)
         order = self.orders[order_id]
         accepted = order.accepted
         limit_e4 = order.price_e4
@@ -204,10 +137,10 @@ class ReferenceOrders:
         order.notional_e4 += trade.quantity * trade.price_e4
         if (accepted.side, accepted.client_id) != (side, client_id):
             self.problems.append(f"trade {trade.trade_id}: order {order_id} is not {client_id}'s")
-        if order.open_quantity != remaining or remaining < 0:
+        actual = (order.filled, order.open_quantity)
+        if actual != told or order.open_quantity < 0:
             self.problems.append(
-                f"trade {trade.trade_id}: order {order_id} has {order.open_quantity} open,"
-                f" not {remaining}"
+                f"trade {trade.trade_id}: order {order_id} has {actual} filled and open, not {told}"
             )
         if limit_e4 is not None and (
             trade.price_e4 > limit_e4 if side == "buy" else trade.price_e4 < limit_e4
