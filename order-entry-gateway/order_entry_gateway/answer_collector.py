@@ -1,18 +1,17 @@
 """The engine's events as answers to the requests that caused them.
 
 An answer tells the effect of one command, whose events are contiguous and in one message. The
-first of them names the request; before it stand only expiries of orders whose time has come. The
-following ones complete the answer as far as they are about its own order: a command may also
-trigger and cancel other orders, and let them trade. `seq` is that of the command's last event.
+first of them names the request; before it stands only what time has brought about: expiries of
+orders, and changes of states with the trades of auctions that they end. The following ones complete
+the answer as far as they are about its own order: a command may also trigger and cancel other
+orders, and let them trade. `seq` is that of the command's last event.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from exchange_shared.messages import (
-    AccountConfirmed,
-    AccountOpened,
-    MarketConfigured,
+    MarketStateChanged,
     MassCancel,
     MassCancelled,
     NewOrder,
@@ -23,25 +22,27 @@ from exchange_shared.messages import (
     OrderRepeated,
     OrderReplaced,
     OrderTriggered,
-    RequestRejected,
-    SecurityListed,
     TradeExecuted,
 )
 from exchange_shared.messages.commands import STOP_TYPES
 from exchange_shared.units import from_e4
 from order_entry_gateway.answers import (
-    AccountAnswer,
     Amount,
     Answer,
     CancelAnswer,
-    DoneAnswer,
     EngineRefusal,
     Fill,
     MassCancelAnswer,
     OrderAnswer,
     ReplaceAnswer,
+    amount,
 )
+from order_entry_gateway.market_status import SecurityStatus
 from order_entry_gateway.pending import Group, Pending, Slot
+from order_entry_gateway.whole_answers import WHOLE_ANSWERS
+
+_OF_ANOTHER_COMMAND = ("expired", "kill_switch")
+"""Reasons of cancels that no order's own command has."""
 
 
 class AnswerCollector:
@@ -52,11 +53,13 @@ class AnswerCollector:
         pending: Pending[Answer],
         on_complete: Callable[[Group[Answer]], None],
         name_of: Callable[[int], str | None],
+        securities: Mapping[str, SecurityStatus],
     ) -> None:
         """`name_of` gives the `client_order_id` of an open order, as far as it is known."""
         self._pending = pending
         self._on_complete = on_complete
         self._name_of = name_of
+        self._securities = securities
         self._complete: list[Group[Answer]] = []
         self._current: Any = None
         """The answer that the events go into; `None` while they belong to nobody who waits."""
@@ -66,7 +69,6 @@ class AnswerCollector:
         self._notional_e4 = 0
         self._cancelled_ids: list[int] = []
         """The orders that the mass cancel of which the events are coming has taken out so far."""
-        self._ticks_e4: dict[str, int] = {}
         self.handlers: dict[type, Callable[[Any], None]] = {
             OrderAccepted: self._order_accepted,
             OrderRejected: self._order_rejected,
@@ -77,11 +79,8 @@ class AnswerCollector:
             OrderReduced: self._order_reduced,
             TradeExecuted: self._trade_executed,
             MassCancelled: self._mass_cancelled,
-            RequestRejected: self._request_rejected,
-            AccountOpened: self._account_opened,
-            AccountConfirmed: self._account_confirmed,
-            MarketConfigured: self._done,
-            SecurityListed: self._security_listed,
+            MarketStateChanged: self._market_state_changed,
+            **dict.fromkeys(WHOLE_ANSWERS, self._whole_answer),
         }
 
     def follow(self, seq: int) -> None:
@@ -128,7 +127,7 @@ class AnswerCollector:
             side=event.side,
             type=event.order_type,
             quantity=event.quantity,
-            price=None if event.price_e4 is None else from_e4(event.price_e4),
+            price=amount(event.price_e4),
             status="pending_trigger" if event.order_type in STOP_TYPES else "new",
             filled_quantity=0,
             remaining_quantity=event.quantity,
@@ -160,23 +159,32 @@ class AnswerCollector:
         self._fill_order(slot, answer)
 
     def _trade_executed(self, event: TradeExecuted) -> None:
+        if event.aggressor_side is None:
+            self._end_answer()
         order = self._current
         if order is None:
             return
         order.seq = event.seq
         if event.buy_order_id == self._order_id:
-            remaining_quantity = event.buy_remaining_quantity
+            remaining_quantity, fee_e4 = event.buy_remaining_quantity, event.buyer_fee_e4
         elif event.sell_order_id == self._order_id:
-            remaining_quantity = event.sell_remaining_quantity
+            remaining_quantity, fee_e4 = event.sell_remaining_quantity, event.seller_fee_e4
         else:
             return
-        order.fills.append(Fill(event.trade_id, from_e4(event.price_e4), event.quantity))
+        price, fee = from_e4(event.price_e4), from_e4(fee_e4)
+        order.fills.append(Fill(event.trade_id, price, event.quantity, fee))
         order.filled_quantity += event.quantity
         order.remaining_quantity = remaining_quantity
         order.status = "partially_filled" if remaining_quantity else "filled"
         self._filled_quantity += event.quantity
         self._notional_e4 += event.price_e4 * event.quantity
         order.average_price = _average(self._notional_e4, self._filled_quantity)
+
+    def _market_state_changed(self, event: MarketStateChanged) -> None:
+        if event.reason == "circuit_breaker":
+            self.follow(event.seq)
+        else:
+            self._end_answer()
 
     def _order_triggered(self, event: OrderTriggered) -> None:
         self.follow(event.seq)
@@ -190,7 +198,7 @@ class AnswerCollector:
             self._current.remaining_quantity = event.remaining_quantity
 
     def _order_cancelled(self, event: OrderCancelled) -> None:
-        if event.reason == "expired":
+        if event.reason in _OF_ANOTHER_COMMAND:
             self._end_answer()
         elif event.request_id is None:
             self._cancelled_on_the_way(event)
@@ -230,16 +238,20 @@ class AnswerCollector:
         slot = self._begin(event.order_id)
         if slot is None:
             return
-        field = "stop_price" if self._has_stop_off_tick(event) else None
+        field = self._refused_field(event)
         refusal = EngineRefusal(event.reason, event.message, event.seq, event.order_id, field)
         self._fill(slot, refusal)
 
-    def _has_stop_off_tick(self, event: OrderRejected) -> bool:
-        """Whether the price that was refused is the stop price: the limit, if any, is right."""
-        if event.reason != "price_off_tick" or event.order_type not in STOP_TYPES:
-            return False
-        tick_e4 = self._ticks_e4.get(event.security_id)
-        return event.price_e4 is None or (tick_e4 is not None and event.price_e4 % tick_e4 == 0)
+    def _refused_field(self, event: OrderRejected) -> str | None:
+        """The field that is wrong where the reason may be about one of two, and not the usual."""
+        security = self._securities.get(event.security_id)
+        if event.reason == "price_off_tick" and event.order_type in STOP_TYPES:
+            price_e4 = event.price_e4
+            if price_e4 is None or (security and price_e4 % security.tick_e4 == 0):
+                return "stop_price"
+        if event.reason == "quantity_off_lot" and security:
+            return None if event.quantity % security.lot_quantity else "display_quantity"
+        return None
 
     def _order_repeated(self, event: OrderRepeated) -> None:
         slot = self._begin(event.request_id)
@@ -254,7 +266,7 @@ class AnswerCollector:
             side=request.side,
             type=request.order_type,
             quantity=request.quantity,
-            price=None if request.price_e4 is None else from_e4(request.price_e4),
+            price=amount(request.price_e4),
             status=event.status,
             filled_quantity=event.filled_quantity,
             remaining_quantity=event.remaining_quantity,
@@ -265,33 +277,10 @@ class AnswerCollector:
         )
         self._fill(slot, answer)
 
-    def _request_rejected(self, event: RequestRejected) -> None:
+    def _whole_answer(self, event: Any) -> None:
         slot = self._begin(event.request_id)
         if slot is not None:
-            refusal = EngineRefusal(event.reason, event.message, event.seq, event.order_id)
-            self._fill(slot, refusal)
-
-    def _account_opened(self, event: AccountOpened) -> None:
-        self._account(event, opened=True)
-
-    def _account_confirmed(self, event: AccountConfirmed) -> None:
-        self._account(event, opened=False)
-
-    def _account(self, event: AccountOpened | AccountConfirmed, *, opened: bool) -> None:
-        slot = self._begin(event.request_id)
-        if slot is not None:
-            balance = from_e4(event.cash_e4)
-            answer = AccountAnswer(event.client_id, balance, event.holdings, event.seq, opened)
-            self._fill(slot, answer)
-
-    def _security_listed(self, event: SecurityListed) -> None:
-        self._ticks_e4[event.security_id] = event.tick_e4
-        self._done(event)
-
-    def _done(self, event: MarketConfigured | SecurityListed) -> None:
-        slot = self._begin(event.request_id)
-        if slot is not None:
-            self._fill(slot, DoneAnswer(event.seq))
+            self._fill(slot, WHOLE_ANSWERS[type(event)](event))
 
 
 def _average(notional_e4: int, quantity: int) -> Amount | None:

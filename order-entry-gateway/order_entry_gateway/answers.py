@@ -6,40 +6,57 @@ from typing import Any, Literal
 import msgspec
 
 from exchange_shared.http import ApiError
-from exchange_shared.messages import OrderStatus, OrderType, Side
+from exchange_shared.messages import AuctionKind, MarketState, OrderStatus, OrderType, Side
+from exchange_shared.units import from_e4
 
 Amount = float | Decimal
 
 _HTTP_STATUS = {
+    "client_suspended": 403,
     "unknown_client": 404,
     "unknown_order": 404,
     "unknown_security": 404,
     "api_key_in_use": 409,
+    "auction_over": 409,
     "client_id_taken": 409,
     "client_order_id_reused": 409,
+    "market_closed": 409,
+    "no_continuous_trading": 409,
     "not_replaceable": 409,
     "quantity_filled": 409,
+    "trading_halted": 409,
+    "wrong_state": 409,
 }
 _FIELDS = {
     "api_key_in_use": "api_key",
+    "auction_over": "time_in_force",
     "client_id_taken": "client_id",
     "client_order_id_reused": "client_order_id",
     "expired": "expires_at",
+    "lot_in_use": "lot",
+    "no_continuous_trading": "time_in_force",
     "not_replaceable": "order_id",
     "price_off_tick": "price",
+    "price_outside_band": "price",
     "quantity_filled": "quantity",
+    "quantity_limit": "quantity",
+    "quantity_off_lot": "quantity",
+    "short_positions_open": "short_margin_percent",
+    "tick_in_use": "tick",
     "unknown_order": "order_id",
     "unknown_security": "security_id",
     "would_take": "price",
+    "wrong_state": "action",
 }
 
 
 class Fill(msgspec.Struct, gc=False):
-    """A trade of the order."""
+    """A trade of the order, as the taker; a fee below zero is a rebate."""
 
     trade_id: int
     price: Amount
     quantity: int
+    fee: Amount
 
 
 class OrderAnswer(msgspec.Struct, omit_defaults=True):
@@ -116,6 +133,42 @@ class AccountAnswer(msgspec.Struct):
     opened: bool
 
 
+class ListingAnswer(msgspec.Struct):
+    """A security is listed on the terms that were asked for, and is in this state."""
+
+    security_id: str
+    state: MarketState
+    auction: AuctionKind | None
+    reference_price: Amount
+    seq: int
+
+
+class StateAnswer(msgspec.Struct):
+    """So many securities changed their state."""
+
+    count: int
+    seq: int
+
+
+class LimitsAnswer(msgspec.Struct):
+    """The limits of a client; null is the market's."""
+
+    client_id: str
+    max_open_orders: int | None
+    max_position: int | None
+    max_order_value: Amount | None
+    seq: int
+
+
+class KillSwitchAnswer(msgspec.Struct):
+    """A client's kill switch is on or off now; switching it on cancelled so many orders."""
+
+    client_id: str
+    active: bool
+    cancelled: int
+    seq: int
+
+
 class DoneAnswer(msgspec.Struct):
     """A command without a result was applied."""
 
@@ -165,10 +218,19 @@ Answer = (
     | CancelAnswer
     | MassCancelAnswer
     | AccountAnswer
+    | ListingAnswer
+    | StateAnswer
+    | LimitsAnswer
+    | KillSwitchAnswer
     | DoneAnswer
     | PendingAnswer
     | ApiError
 )
+
+
+def amount(amount_e4: int | None) -> Amount | None:
+    """The number in JSON, or null; a rate in ppm is likewise a percentage in 1/10,000."""
+    return None if amount_e4 is None else from_e4(amount_e4)
 
 
 def _body(value: Any) -> Any:

@@ -12,13 +12,15 @@ from order_entry_gateway.answers import AccountAnswer, OutcomeUnknown, PendingAn
 from order_entry_gateway.calls import Doors, Waiter, json_of, response_of
 from order_entry_gateway.gateway_metrics import GatewayMetrics
 from order_entry_gateway.openapi import responses, schema_of
+from order_entry_gateway.operator_calls import add_operator_calls
 from order_entry_gateway.order_calls import add_changes, add_new_orders
 from order_entry_gateway.parsing import parse
 from order_entry_gateway.schemas import ClientRequest, request_body
 from order_entry_gateway.sessions import Session
 
 DESCRIPTION = """\
-Changes things on the exchange: accounts and orders. The market data feed tells about them.
+Changes things on the exchange: accounts, orders, and for its operator states, limits and terms.
+The market data feed tells about them.
 
 `WS /ws` is the fast way in: `{"type": "login", "api_key"}` (or the header `Authorization`), then
 `{"type": "new", "ref", "order"}`, `{"type": "batch", "ref", "orders"}`,
@@ -55,6 +57,7 @@ def build_app(doors: Doors, health: Health, metrics: GatewayMetrics) -> FastAPI:
     _add_accounts(app, doors)
     add_new_orders(app, doors)
     add_changes(app, doors)
+    add_operator_calls(app, doors)
     _add_sessions(app, doors)
     return app
 

@@ -1,5 +1,9 @@
 """Who an API key belongs to."""
 
+import hmac
+
+from pydantic import SecretStr
+
 from exchange_shared.auth import hash_api_key
 from exchange_shared.http import ApiError
 from order_entry_gateway.readiness import Readiness
@@ -34,3 +38,26 @@ class KeyTable:
             self._readiness.check()
             raise ApiError(401, "unknown_api_key", "no client has this API key")
         return client_id
+
+
+class Operator:
+    """Whoever has the operator's key."""
+
+    def __init__(self, operator_key: SecretStr | None, keys: KeyTable) -> None:
+        self._key = operator_key.get_secret_value().encode() if operator_key else b""
+        self._keys = keys
+
+    def check(self, api_key: str | None) -> None:
+        """Let only the operator pass.
+
+        Raises:
+            ApiError: 403 `operator_only` when the key is a client's, or there is no operator;
+                otherwise as `KeyTable.client_of`.
+        """
+        if not self._key:
+            message = "there is no operator: the gateway was started without EXCHANGE_OPERATOR_KEY"
+            raise ApiError(403, "operator_only", message)
+        if api_key is not None and hmac.compare_digest(api_key.encode(), self._key):
+            return
+        client_id = self._keys.client_of(api_key)
+        raise ApiError(403, "operator_only", f"this is not for {client_id}, but for the operator")

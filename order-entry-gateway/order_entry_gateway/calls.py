@@ -10,9 +10,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from exchange_shared.http import ApiError
 from order_entry_gateway.answers import Answer, OrderAnswer, PendingAnswer, encode_answer
-from order_entry_gateway.auth import KeyTable
+from order_entry_gateway.auth import KeyTable, Operator
+from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.order_entry import OrderEntry
 from order_entry_gateway.rate_limits import RateLimit
+from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sessions import Sessions
 from order_entry_gateway.settings import GatewaySettings
 
@@ -26,6 +28,9 @@ class Doors:
 
     settings: GatewaySettings
     keys: KeyTable
+    operator: Operator
+    readiness: Readiness
+    market: MarketStatus
     order_entry: OrderEntry
     sessions: Sessions
     frames_limit: RateLimit
@@ -34,6 +39,10 @@ class Doors:
     def client_of(self, credentials: HTTPAuthorizationCredentials | None) -> str:
         """Whose request it is. Raises `ApiError` 401."""
         return self.keys.client_of(credentials.credentials if credentials else None)
+
+    def check_operator(self, credentials: HTTPAuthorizationCredentials | None) -> None:
+        """Let only the operator pass. Raises `ApiError` 401 or 403."""
+        self.operator.check(credentials.credentials if credentials else None)
 
 
 class Waiter:

@@ -10,6 +10,8 @@ import msgspec
 from exchange_shared.messages import OrderType, SelfTradePrevention, Side, TimeInForce
 from order_entry_gateway.answers import Amount
 
+Liquidity = Literal["maker", "taker", "auction"]
+
 
 class Report(msgspec.Struct, tag_field="event", kw_only=True, gc=False, omit_defaults=True):
     """What all reports have."""
@@ -68,15 +70,19 @@ class TriggeredReport(ExecutionReport, tag="triggered"):
 
 
 class TradeReport(ExecutionReport, tag="trade"):
-    """`quantity` shares of the order traded at `price`; the fee is in currency."""
+    """`quantity` shares of the order traded at `price`, of which `filled_quantity` have in all.
+
+    The fee is in currency; below zero it is a rebate.
+    """
 
     side: Side
     trade_id: int
     price: Amount
     quantity: int
+    filled_quantity: int
     remaining_quantity: int
     fee: Amount
-    liquidity: Literal["maker", "taker"]
+    liquidity: Liquidity
 
 
 class ReplacedReport(ExecutionReport, tag="replaced"):

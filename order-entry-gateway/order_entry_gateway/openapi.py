@@ -25,9 +25,9 @@ _ERROR_SCHEMA = {
 _ERRORS = {
     400: "Not JSON.",
     401: "No API key, or one that nobody has.",
-    403: "Not your account.",
+    403: "Not your account, not for you, or you are suspended.",
     404: "No such security, client or open order of yours.",
-    409: "In conflict with what is there already.",
+    409: "In conflict with what is there already, or with the state of the security.",
     413: "The body is too large.",
     422: "A field is wrong, or the matching engine refused; `code` and `field` say why.",
     429: "Too many in a second; `Retry-After` says when.",

@@ -83,7 +83,7 @@ def add_changes(app: FastAPI, doors: Doors) -> None:
                 200: ("What the matching engine made of the order.", schema_of(ReplaceAnswer)),
                 202: _PENDING,
             },
-            *(400, 401, 404, 409, 413, 422, 429, 503),
+            *(400, 401, 403, 404, 409, 413, 422, 429, 503),
         ),
     )
     async def replace(order_id: str, request: Request, credentials: Credentials) -> Response:

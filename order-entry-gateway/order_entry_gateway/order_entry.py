@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,12 +14,17 @@ from exchange_shared.http import ApiError
 from exchange_shared.market import MarketConfig
 from exchange_shared.messages import (
     AnyCommand,
+    BeginPhase,
     CancelOrder,
     ClockTick,
+    ListSecurity,
     MassCancel,
     NewOrder,
     OpenAccount,
     ReplaceOrder,
+    SetClientLimits,
+    SetMarketState,
+    SuspendClient,
 )
 from exchange_shared.units import now_us
 from order_entry_gateway.answers import Answer, OutcomeUnknown, PendingAnswer
@@ -29,9 +35,19 @@ from order_entry_gateway.parsing import new_orders
 from order_entry_gateway.pending import Group, Pending, Slot
 from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.readiness import Readiness
+from order_entry_gateway.schedule import PhaseStart
 from order_entry_gateway.schemas import MassCancelRequest, ReplaceRequest
 
-Request = CancelOrder | MassCancel | OpenAccount | ReplaceOrder
+Request = (
+    CancelOrder
+    | MassCancel
+    | OpenAccount
+    | ReplaceOrder
+    | ListSecurity
+    | SetClientLimits
+    | SetMarketState
+    | SuspendClient
+)
 """The commands of which each request makes one."""
 
 OnAnswered = Callable[[list[Answer]], None]
@@ -102,32 +118,29 @@ class OrderEntry:
             ApiError: 429 or 503; nothing was published.
         """
         await self._orders_limit.check(client_id)
-        self._request(
+        make = partial(
             ReplaceOrder,
-            on_answered,
             client_id=client_id,
             order_id=order_id,
             quantity=wanted.quantity,
             price_e4=wanted.price,
         )
+        self.request(make, on_answered)
 
     async def cancel(self, client_id: str, order_id: int, on_answered: OnAnswered) -> None:
         """Take in a cancel; raises likewise."""
         await self._orders_limit.check(client_id)
-        self._request(CancelOrder, on_answered, client_id=client_id, order_id=order_id)
+        self.request(partial(CancelOrder, client_id=client_id, order_id=order_id), on_answered)
 
     async def mass_cancel(
         self, client_id: str, which: MassCancelRequest, on_answered: OnAnswered
     ) -> None:
         """Take in a mass cancel; raises likewise."""
         await self._orders_limit.check(client_id)
-        self._request(
-            MassCancel,
-            on_answered,
-            client_id=client_id,
-            security_id=which.security_id,
-            side=which.side,
+        make = partial(
+            MassCancel, client_id=client_id, security_id=which.security_id, side=which.side
         )
+        self.request(make, on_answered)
 
     def open_account(self, client_id: str, api_key: str, on_answered: OnAnswered) -> None:
         """Take in a request for an account.
@@ -136,26 +149,28 @@ class OrderEntry:
             ApiError: 503; nothing was published.
         """
         api_key_hash = hash_api_key(api_key)
-        self._request(OpenAccount, on_answered, client_id=client_id, api_key_hash=api_key_hash)
+        self.request(
+            partial(OpenAccount, client_id=client_id, api_key_hash=api_key_hash), on_answered
+        )
 
     def tick(self) -> None:
         """Let the engine's time pass, if it can be told; nobody waits for an answer."""
-        can_be_told = (
-            self._readiness.problem() is None
-            and self._bus.unavailable_reason() is None
-            and self._entry.room_for(1)
-        )
-        if can_be_told:
+        if self._can_tell():
             self._entry.put([ClockTick(time_us=self._now_us())])
 
-    async def keep_ticking(self, seconds: float) -> None:
-        """Tick for ever."""
-        while True:
-            await asyncio.sleep(seconds)
-            self.tick()
+    def begin_phase(self, phase: PhaseStart) -> bool:
+        """Tell the engine that a phase begins; returns whether it could be told."""
+        if self._can_tell():
+            self._entry.put([BeginPhase(time_us=self._now_us(), **phase._asdict())])
+            return True
+        return False
 
-    def configure(self, market: MarketConfig, on_answered: OnAnswered) -> None:
-        """Publish the market's terms, without a limit to how long the answers may take."""
+    def configure(self, market: MarketConfig, phase: PhaseStart, on_answered: OnAnswered) -> None:
+        """Publish the market's terms, without a limit to how long the answers may take.
+
+        The phase goes first, so that new securities are listed in its state.
+        """
+        self._entry.put([BeginPhase(time_us=self._now_us(), **phase._asdict())])
         ids = self._ids.take(1 + len(market.securities))
         commands = market.commands(ids, self._now_us())
         group: Group[Answer] = Group([None] * len(commands), on_answered, self._loop.time())
@@ -166,12 +181,24 @@ class OrderEntry:
         self._metrics.answer_seconds.observe(self._loop.time() - group.began)
         group.close()
 
-    def _request(self, command_type: type[Request], on_answered: OnAnswered, **fields: Any) -> None:
-        """Publish one command, and wait for its answer. Raises `ApiError` 503."""
+    def request(self, make: Callable[..., Request], on_answered: OnAnswered) -> None:
+        """Take in any other request: `make` gets `request_id` and `time_us`.
+
+        Raises:
+            ApiError: 503; nothing was published.
+        """
         self._check_open(1)
         (request_id,) = self._ids.take(1)
-        command = command_type(time_us=self._now_us(), request_id=request_id, **fields)
+        command = make(request_id=request_id, time_us=self._now_us())
         self._send(Group([None], on_answered, self._loop.time()), [command])
+
+    def _can_tell(self) -> bool:
+        """Whether commands without an answer can be published now."""
+        return (
+            self._readiness.problem() is None
+            and self._bus.unavailable_reason() is None
+            and self._entry.room_for(1)
+        )
 
     def _check_open(self, count: int) -> None:
         """Raises `ApiError` 503 when requests cannot be taken in now."""
@@ -220,7 +247,7 @@ class OrderEntry:
 
 def _id_of(command: AnyCommand) -> int:
     """The id under which the engine answers a command."""
-    assert not isinstance(command, ClockTick), "a clock tick has no answer"
+    assert not isinstance(command, ClockTick | BeginPhase), "the passing of time has no answer"
     return command.order_id if isinstance(command, NewOrder) else command.request_id
 
 
@@ -247,4 +274,4 @@ def _advice(command: AnyCommand) -> str:
         case ReplaceOrder():
             return "see what the order is now before you replace it again"
         case _:
-            return "repeat the cancel"
+            return "it is safe to repeat it"

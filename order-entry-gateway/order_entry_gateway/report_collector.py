@@ -16,10 +16,11 @@ from exchange_shared.messages import (
     TradeExecuted,
 )
 from exchange_shared.units import format_time, from_e4
-from order_entry_gateway.answers import Amount
+from order_entry_gateway.answers import amount
 from order_entry_gateway.execution_reports import (
     AcceptedReport,
     CancelledReport,
+    Liquidity,
     MassCancelledReport,
     ReducedReport,
     RejectedReport,
@@ -80,12 +81,12 @@ class ReportCollector:
                 side=event.side,
                 type=event.order_type,
                 time_in_force=event.time_in_force,
-                price=_amount(event.price_e4),
+                price=amount(event.price_e4),
                 quantity=event.quantity,
                 remaining_quantity=event.quantity,
-                stop_price=_amount(event.stop_price_e4),
-                trail_amount=_amount(event.trail_e4),
-                trail_percent=_amount(event.trail_ppm),
+                stop_price=amount(event.stop_price_e4),
+                trail_amount=amount(event.trail_e4),
+                trail_percent=amount(event.trail_ppm),
                 expires_at=None if event.expires_us is None else format_time(event.expires_us),
                 post_only=event.post_only,
                 display_quantity=event.display_quantity,
@@ -107,7 +108,7 @@ class ReportCollector:
                 security_id=event.security_id,
                 side=event.side,
                 type=event.order_type,
-                price=_amount(event.price_e4),
+                price=amount(event.price_e4),
                 quantity=event.quantity,
                 remaining_quantity=0,
                 reason=event.reason,
@@ -118,16 +119,22 @@ class ReportCollector:
     def _trade(self, event: TradeExecuted) -> None:
         if event.buyer_id in self._connected:
             report = self._trade_report(
-                event, "buy", event.buy_order_id, event.buy_remaining_quantity, event.buyer_fee_e4
+                event,
+                side="buy",
+                order_id=event.buy_order_id,
+                filled_quantity=event.buy_filled_quantity,
+                remaining_quantity=event.buy_remaining_quantity,
+                fee_e4=event.buyer_fee_e4,
             )
             self._reports[event.buyer_id].append(report)
         if event.seller_id in self._connected:
             report = self._trade_report(
                 event,
-                "sell",
-                event.sell_order_id,
-                event.sell_remaining_quantity,
-                event.seller_fee_e4,
+                side="sell",
+                order_id=event.sell_order_id,
+                filled_quantity=event.sell_filled_quantity,
+                remaining_quantity=event.sell_remaining_quantity,
+                fee_e4=event.seller_fee_e4,
             )
             self._reports[event.seller_id].append(report)
         if not event.buy_remaining_quantity:
@@ -136,7 +143,14 @@ class ReportCollector:
             self._names.pop(event.sell_order_id, None)
 
     def _trade_report(
-        self, event: TradeExecuted, side: Side, order_id: int, remaining: int, fee_e4: int
+        self,
+        event: TradeExecuted,
+        *,
+        side: Side,
+        order_id: int,
+        filled_quantity: int,
+        remaining_quantity: int,
+        fee_e4: int,
     ) -> TradeReport:
         return TradeReport(
             seq=event.seq,
@@ -148,9 +162,10 @@ class ReportCollector:
             trade_id=event.trade_id,
             price=from_e4(event.price_e4),
             quantity=event.quantity,
-            remaining_quantity=remaining,
+            filled_quantity=filled_quantity,
+            remaining_quantity=remaining_quantity,
             fee=from_e4(fee_e4),
-            liquidity="taker" if side == event.aggressor_side else "maker",
+            liquidity=_liquidity(side, event.aggressor_side),
         )
 
     def _cancelled(self, event: OrderCancelled) -> None:
@@ -229,6 +244,7 @@ class ReportCollector:
         return self._time
 
 
-def _amount(amount_e4: int | None) -> Amount | None:
-    """The number in JSON, or null; a rate in ppm is likewise a percentage in 1/10,000."""
-    return None if amount_e4 is None else from_e4(amount_e4)
+def _liquidity(side: Side, aggressor_side: Side | None) -> Liquidity:
+    if aggressor_side is None:
+        return "auction"
+    return "taker" if side == aggressor_side else "maker"

@@ -157,9 +157,10 @@ class OrderRequest(_Request):
     time_in_force: TimeInForce = Field(
         default="gtc",
         description=(
-            "`gtc`: stays until cancelled. `day`: until midnight UTC. `gtd`: until `expires_at`. "
+            "`gtc`: stays until cancelled. `day`: until midnight UTC or the market's close. "
+            "`gtd`: until `expires_at`. "
             "`ioc`: what cannot trade at once is cancelled. `fok`: trades all of it at once, or "
-            "nothing."
+            "nothing. `opg`, `cls`: for the opening, for the closing auction."
         ),
     )
     expires_at: FutureUs | None = Field(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -15,9 +15,11 @@ from exchange_shared.units import now_us
 from order_entry_gateway.answer_collector import AnswerCollector
 from order_entry_gateway.answers import Answer
 from order_entry_gateway.app import build_app
-from order_entry_gateway.auth import KeyTable
+from order_entry_gateway.auth import KeyTable, Operator
 from order_entry_gateway.calls import Doors
 from order_entry_gateway.gateway_metrics import GatewayMetrics
+from order_entry_gateway.market_clock import MarketClock
+from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.order_entry import OrderEntry
 from order_entry_gateway.order_ids import OrderIds
 from order_entry_gateway.order_reports import OrderReports
@@ -25,6 +27,7 @@ from order_entry_gateway.pending import Pending
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.report_collector import ReportCollector
+from order_entry_gateway.schedule import Schedule
 from order_entry_gateway.sessions import Sessions
 from order_entry_gateway.settings import GatewaySettings
 from order_entry_gateway.tail import Tail
@@ -35,8 +38,12 @@ log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
-async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> AsyncIterator[Service]:
+async def open_order_entry_gateway(
+    settings: GatewaySettings, bus: Bus, wall_clock_us: Callable[[], int] = now_us
+) -> AsyncIterator[Service]:
     """Run a gateway while the context is open; at its end what was taken in is published.
+
+    The schedule goes by `wall_clock_us`.
 
     Raises:
         MarketFileError: the market's configuration cannot be used.
@@ -45,6 +52,7 @@ async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> Async
     metrics = GatewayMetrics()
     readiness = Readiness()
     keys = KeyTable(readiness)
+    market_status = MarketStatus()
     ids = OrderIds(settings.node, now_us)
     pending: Pending[Answer] = Pending(settings.max_waiting_requests)
     sessions = Sessions(settings)
@@ -74,15 +82,22 @@ async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> Async
         answer_seconds=settings.answer_seconds,
         metrics=metrics,
     )
+    clock = MarketClock(Schedule(market.schedule), order_entry, wall_clock_us)
     report_collector = ReportCollector(sessions.by_client, settings.max_remembered_orders)
     tail = Tail(
         keys=keys,
         ids=ids,
+        market=market_status,
         readiness=readiness,
-        answers=AnswerCollector(pending, order_entry.complete, report_collector.name_of),
+        answers=AnswerCollector(
+            pending, order_entry.complete, report_collector.name_of, market_status.securities
+        ),
         reports=report_collector,
         send_reports=sessions.send_reports,
     )
+
+    def configure() -> None:
+        order_entry.configure(market, clock.first_phase(), market_confirmed)
 
     def market_confirmed(answers: list[Answer]) -> None:
         readiness.matching_engine = None
@@ -104,6 +119,9 @@ async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> Async
     doors = Doors(
         settings=settings,
         keys=keys,
+        operator=Operator(settings.operator_key, keys),
+        readiness=readiness,
+        market=market_status,
         order_entry=order_entry,
         sessions=sessions,
         frames_limit=limits.per_second("frames", settings.frames_per_second),
@@ -114,13 +132,9 @@ async def open_order_entry_gateway(settings: GatewaySettings, bus: Bus) -> Async
     async with BackgroundTasks() as tasks:
         tasks.start(entry.run(), "order-entry-publisher")
         tasks.start(report_publisher.run(), "order-report-publisher")
-        tasks.start(
-            tail.run(bus, dsn, metrics, lambda: order_entry.configure(market, market_confirmed)),
-            "order-entry-tail",
-        )
+        tasks.start(tail.run(bus, dsn, metrics, configure), "order-entry-tail")
         if settings.clock_tick_seconds:
-            ticking = order_entry.keep_ticking(settings.clock_tick_seconds)
-            tasks.start(ticking, "order-entry-clock")
+            tasks.start(clock.run(settings.clock_tick_seconds), "order-entry-clock")
         yield Service("order-entry-gateway", build_app(doors, health, metrics), tasks)
         readiness.stopping = "the gateway is stopping"
         with contextlib.suppress(TimeoutError):

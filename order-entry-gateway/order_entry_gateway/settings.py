@@ -27,7 +27,8 @@ class GatewaySettings(OperatorSettings):
     """How long a request waits for the matching engine before it is answered as pending."""
 
     clock_tick_seconds: float = Field(default=1.0, ge=0)
-    """How often the matching engine is told the time, so that orders expire when nobody trades."""
+    """How often the matching engine is told the time, so that orders expire and halts end when
+    nobody trades. With 0 it is never told, nor of the phases of the schedule after the first."""
 
     max_waiting_requests: int = Field(default=100_000, ge=1)
     """Requests that may wait for the matching engine; beyond it new ones are refused."""

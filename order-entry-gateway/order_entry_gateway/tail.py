@@ -1,4 +1,4 @@
-"""The tail of `data_feed`: where the gateway learns keys, answers and execution reports."""
+"""The tail of `data_feed`: where the gateway learns keys, states, answers and execution reports."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,11 @@ from exchange_shared.messages import (
     AccountConfirmed,
     AccountOpened,
     BatchDecoder,
+    ClientLimitsSet,
+    ClientSuspended,
     MarketConfigured,
+    MarketStateChanged,
+    MarketStateSet,
     MassCancelled,
     OrderAccepted,
     OrderCancelled,
@@ -35,6 +39,7 @@ from exchange_shared.postgres import StoredPosition, load_position, load_queries
 from order_entry_gateway.answer_collector import AnswerCollector
 from order_entry_gateway.auth import KeyTable
 from order_entry_gateway.execution_reports import Report
+from order_entry_gateway.market_status import MarketStatus, SecurityStatus
 from order_entry_gateway.order_ids import MAX_FLOOR, OrderIds
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.report_collector import ReportCollector
@@ -64,6 +69,12 @@ class PriceChanged(msgspec.Struct, tag=snake_case, gc=False):
     seq: int
 
 
+class IndicativeChanged(msgspec.Struct, tag=snake_case, gc=False):
+    """Likewise of the price that an auction would have now."""
+
+    seq: int
+
+
 TailRecord = (
     MarketConfigured
     | SecurityListed
@@ -79,15 +90,28 @@ TailRecord = (
     | OrderReplaced
     | OrderReduced
     | MassCancelled
+    | ClientLimitsSet
+    | ClientSuspended
+    | MarketStateChanged
+    | MarketStateSet
     | PriceChanged
+    | IndicativeChanged
     | OrderReport
     | AccountFunded
     | TradeSettled
 )
 
+_WRITERS: dict[type, str] = {
+    **WRITERS,
+    PriceChanged: MATCHING_ENGINE,
+    IndicativeChanged: MATCHING_ENGINE,
+}
 
-async def load_stored(dsn: str, keys: KeyTable, ids: OrderIds) -> StoredPosition:
-    """Take in the keys and the greatest order id of `market_data`.
+
+async def load_stored(
+    dsn: str, keys: KeyTable, ids: OrderIds, market: MarketStatus
+) -> StoredPosition:
+    """Take in the keys, the states of securities and the greatest order id of `market_data`.
 
     Returns the position in `data_feed` up to which they are complete. A database without tables
     yet is that of a fresh exchange: its position is the beginning.
@@ -102,6 +126,8 @@ async def load_stored(dsn: str, keys: KeyTable, ids: OrderIds) -> StoredPosition
             stored = await load_position(connection, DATA_FEED)
             for row in await connection.fetch(queries["clients"]):
                 keys.add(row["client_id"], row["api_key_hash"])
+            for row in await connection.fetch(queries["securities"]):
+                market.add(SecurityStatus(**row))
             greatest = await connection.fetchval(queries["greatest_order_id"], MAX_FLOOR)
             ids.raise_floor(greatest)
             return stored
@@ -119,6 +145,7 @@ class Tail:
         *,
         keys: KeyTable,
         ids: OrderIds,
+        market: MarketStatus,
         readiness: Readiness,
         answers: AnswerCollector,
         reports: ReportCollector,
@@ -126,20 +153,21 @@ class Tail:
     ) -> None:
         self._keys = keys
         self._ids = ids
+        self._market = market
         self._readiness = readiness
         self._answers = answers
         self._reports = reports
         self._send_reports = send_reports
-        self._handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
-            event_type: tuple(
-                collector[event_type]
-                for collector in (answers.handlers, reports.handlers)
-                if event_type in collector
-            )
-            for event_type in answers.handlers.keys() | reports.handlers.keys()
+        own: dict[type, Callable[[Any], None]] = {
+            AccountOpened: self._learn_key,
+            PriceChanged: self._follow,
+            IndicativeChanged: self._follow,
         }
-        self._handlers[AccountOpened] = (self._learn_key, *self._handlers[AccountOpened])
-        self._handlers[PriceChanged] = (self._follow,)
+        takers = (own, market.handlers, answers.handlers, reports.handlers)
+        self._handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
+            event_type: tuple(taker[event_type] for taker in takers if event_type in taker)
+            for event_type in {event_type for taker in takers for event_type in taker}
+        }
 
     async def run(
         self,
@@ -151,14 +179,14 @@ class Tail:
         """Load what is stored, call `on_loaded`, then read on from there."""
         stored = StoredPosition(None, {})
         if dsn is not None:
-            stored = await load_stored(dsn, self._keys, self._ids)
+            stored = await load_stored(dsn, self._keys, self._ids, self._market)
         log.info("api_keys_loaded", clients=len(self._keys), position=stored.position)
         self._readiness.api_keys = None
         on_loaded()
         reader: QueueReader[Any] = QueueReader(
             bus,
             DATA_FEED,
-            BatchDecoder(TailRecord, {**WRITERS, PriceChanged: MATCHING_ENGINE}),
+            BatchDecoder(TailRecord, _WRITERS),
             stored.tracker(),
             reader="order-entry-gateway",
             metrics=metrics,
@@ -192,5 +220,5 @@ class Tail:
     def _learn_key(self, event: AccountOpened) -> None:
         self._keys.add(event.client_id, event.api_key_hash)
 
-    def _follow(self, event: PriceChanged) -> None:
+    def _follow(self, event: PriceChanged | IndicativeChanged) -> None:
         self._answers.follow(event.seq)

@@ -1,24 +1,62 @@
-"""The market's configuration, `exchange.toml`: securities, grants, balance, fees, and bots."""
+"""The market's configuration, `exchange.toml`. `docs/market-file.md` tells of every field."""
 
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from exchange_shared.market_schedule import ScheduleConfig
 from exchange_shared.messages import ConfigureMarket, ListSecurity
 from exchange_shared.units import MAX_PRICE_E4, MAX_QUANTITY, MAX_TOTAL_E4, from_e4, to_e4
 
+MAX_COUNT = 2**53 - 1
+MAX_SECONDS = 7 * 86_400
 
-def _exact(amount: Decimal) -> Decimal:
-    to_e4(amount)
-    return amount
+_MAX_TOTAL = Decimal(from_e4(MAX_TOTAL_E4))
+_MAX_PRICE = Decimal(from_e4(MAX_PRICE_E4))
 
 
-Amount = Annotated[Decimal, Field(ge=0, lt=Decimal(from_e4(MAX_TOTAL_E4))), AfterValidator(_exact)]
-Price = Annotated[Decimal, Field(gt=0, le=Decimal(from_e4(MAX_PRICE_E4))), AfterValidator(_exact)]
-BasisPoints = Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=2)]
+def _decimal(value: Any) -> Any:
+    """A whole number, or a numeral in quotes, as a `Decimal`; all else is left to be refused."""
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        try:
+            return Decimal(value)
+        except ArithmeticError:
+            return value
+    return value
+
+
+def _exact(number: Decimal) -> Decimal:
+    try:
+        to_e4(number)
+    except ValueError as error:
+        raise PydanticCustomError("exact", "{reason}", {"reason": str(error)}) from None
+    return number
+
+
+_READ = BeforeValidator(_decimal)
+_EXACT = AfterValidator(_exact)
+
+Amount = Annotated[Decimal, Field(ge=0, lt=_MAX_TOTAL), _READ, _EXACT]
+OrderValue = Annotated[Decimal, Field(gt=0, lt=_MAX_TOTAL), _READ, _EXACT]
+Price = Annotated[Decimal, Field(gt=0, le=_MAX_PRICE), _READ, _EXACT]
+BandPercent = Annotated[Decimal, Field(gt=0, le=100), _READ, _EXACT]
+MarginPercent = Annotated[Decimal, Field(ge=0, le=1_000), _READ, _EXACT]
+BasisPoints = Annotated[Decimal, Field(ge=-1_000, le=1_000, decimal_places=2), _READ]
+Seconds = Annotated[Decimal, Field(ge=0, le=MAX_SECONDS, decimal_places=6), _READ]
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
 class MarketFileError(Exception):
@@ -26,23 +64,71 @@ class MarketFileError(Exception):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class SecurityConfig(_Section):
+class SecurityTerms(_Section):
+    """On what terms a security is traded."""
+
+    reference_price: Price
+    tick: Price = Decimal("0.01")
+    lot: Quantity = 1
+    granted_quantity: Annotated[int, Field(ge=0, le=MAX_QUANTITY)] = 100
+    max_order_quantity: Quantity | None = None
+    max_order_value: OrderValue | None = None
+    static_band_percent: BandPercent | None = None
+    dynamic_band_percent: BandPercent | None = None
+    halt_seconds: Seconds = Decimal(30)
+    auction_seconds: Seconds = Decimal(30)
+    short_margin_percent: MarginPercent | None = None
+
+    def command(self, security_id: str, request_id: int, time_us: int) -> ListSecurity:
+        """The command that lists a security on these terms."""
+        return ListSecurity(
+            time_us=time_us,
+            request_id=request_id,
+            security_id=security_id,
+            tick_e4=to_e4(self.tick),
+            reference_price_e4=to_e4(self.reference_price),
+            granted_quantity=self.granted_quantity,
+            lot_quantity=self.lot,
+            max_order_quantity=self.max_order_quantity,
+            max_order_value_e4=optional_e4(self.max_order_value),
+            static_band_ppm=optional_e4(self.static_band_percent),
+            dynamic_band_ppm=optional_e4(self.dynamic_band_percent),
+            halt_us=to_us(self.halt_seconds),
+            auction_us=to_us(self.auction_seconds),
+            short_margin_ppm=optional_e4(self.short_margin_percent),
+        )
+
+
+class SecurityConfig(SecurityTerms):
     """One listed security."""
 
     id: Annotated[str, Field(pattern=r"^[A-Z0-9.]{1,12}$")]
-    reference_price: Price
-    tick: Price = Decimal("0.01")
-    granted_quantity: Annotated[int, Field(ge=0, le=MAX_QUANTITY)] = 100
 
 
 class FeeConfig(_Section):
-    """Fees in basis points (hundredths of a percent) of price × quantity."""
+    """Fees in basis points (hundredths of a percent) of price × quantity; below zero, rebates."""
 
     maker_bps: BasisPoints = Decimal(0)
     taker_bps: BasisPoints = Decimal(0)
+
+    @model_validator(mode="after")
+    def _pay_for_themselves(self) -> Self:
+        if self.maker_bps + self.taker_bps < 0:
+            raise PydanticCustomError(
+                "fees", "maker_bps and taker_bps together must be at least 0: fees pay the rebates"
+            )
+        return self
+
+
+class RiskConfig(_Section):
+    """The limits of every client that has none of its own; `None` is no limit."""
+
+    max_open_orders: Count | None = None
+    max_position: Count | None = None
+    max_order_value: OrderValue | None = None
 
 
 class BotConfig(_Section):
@@ -55,10 +141,12 @@ class BotConfig(_Section):
 
 
 class MarketConfig(_Section):
-    """The whole file."""
+    """The whole file. Without a schedule there is continuous trading round the clock."""
 
     initial_balance: Amount = Decimal(10_000)
     fees: FeeConfig = FeeConfig()
+    risk: RiskConfig = RiskConfig()
+    schedule: ScheduleConfig | None = None
     securities: Annotated[list[SecurityConfig], Field(min_length=1)]
     bots: list[BotConfig] = []
 
@@ -73,29 +161,25 @@ class MarketConfig(_Section):
             initial_balance_e4=to_e4(self.initial_balance),
             maker_fee_ppm=int(self.fees.maker_bps * 100),
             taker_fee_ppm=int(self.fees.taker_bps * 100),
+            max_open_orders=self.risk.max_open_orders,
+            max_position=self.risk.max_position,
+            max_order_value_e4=optional_e4(self.risk.max_order_value),
         )
         listings = [
-            ListSecurity(
-                time_us=time_us,
-                request_id=request_id,
-                security_id=security.id,
-                tick_e4=to_e4(security.tick),
-                reference_price_e4=to_e4(security.reference_price),
-                granted_quantity=security.granted_quantity,
-            )
+            security.command(security.id, request_id, time_us)
             for request_id, security in zip(security_ids, self.securities, strict=True)
         ]
         return [configure, *listings]
 
 
 def load_market(path: Path) -> MarketConfig:
-    """Read a market file.
+    """Read a market file. Its numbers are exact.
 
     Raises:
         MarketFileError: it is missing, is not TOML, or a setting in it is wrong; says which.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         return MarketConfig.model_validate(content)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise MarketFileError(f"{path}: {error}") from error
@@ -104,3 +188,13 @@ def load_market(path: Path) -> MarketConfig:
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
         )
         raise MarketFileError(f"{path}: {problems}") from error
+
+
+def to_us(seconds: Decimal) -> int:
+    """Seconds with at most six decimals in microseconds."""
+    return int(seconds * 1_000_000)
+
+
+def optional_e4(number: Decimal | None) -> int | None:
+    """In 1/10,000, if there is one; a percentage becomes ppm, because 1 % is 10,000 of them."""
+    return None if number is None else to_e4(number)

@@ -34,7 +34,8 @@ class OperatorSettings(ServiceSettings):
     """For the services that people talk to."""
 
     operator_key: SecretStr | None = None
-    """Opens every account for reading; without it there is no operator."""
+    """Opens every account for reading, and the gateway's `/admin`; without it there is no
+    operator."""
 
     allowed_origins: list[str] = []
     """Origins (as JSON: `["https://my.site"]`) whose pages may use the API, beside its own."""

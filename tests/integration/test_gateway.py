@@ -11,6 +11,7 @@ import pytest
 from exchange_shared.bus import ORDER_ENTRY, Bus
 from exchange_shared.bus.sqlite import SQLiteBus
 from exchange_shared.messages import (
+    BeginPhase,
     ConfigureMarket,
     ListSecurity,
     NewOrder,
@@ -168,8 +169,8 @@ async def test_an_order_trades_with_what_rests(gateway: Gateway, engine: FakeEng
         "remaining_quantity": 4,
         "average_price": 420.005,
         "fills": [
-            {"trade_id": 1, "price": 420.0, "quantity": 3},
-            {"trade_id": 2, "price": 420.01, "quantity": 3},
+            {"trade_id": 1, "price": 420.0, "quantity": 3, "fee": 0},
+            {"trade_id": 2, "price": 420.01, "quantity": 3, "fee": 0},
         ],
         "seq": engine.seq,
     }
@@ -373,7 +374,10 @@ async def test_a_denied_order_is_reported_with_its_well_formed_fields(
 async def test_the_market_is_published_before_anything_else(
     gateway: Gateway, engine: FakeEngine
 ) -> None:
-    configure, microsoft, apple = engine.commands
+    phase, configure, microsoft, apple = engine.commands
+    assert phase == BeginPhase(
+        time_us=phase.time_us, schedule_id="", begins_us=0, phase="continuous"
+    )
     assert configure == ConfigureMarket(
         time_us=configure.time_us,
         request_id=configure.request_id,
@@ -388,6 +392,8 @@ async def test_the_market_is_published_before_anything_else(
         tick_e4=100,
         reference_price_e4=4_200_000,
         granted_quantity=100,
+        halt_us=30_000_000,
+        auction_us=30_000_000,
     )
     assert apple.security_id == "AAPL"
 
@@ -407,7 +413,19 @@ async def test_the_openapi_page_describes_bodies_and_answers(gateway: Gateway) -
     assert set(schema["properties"]) == set(GOOD_ORDER) | OPTIONS
     assert {"200", "201", "202", "401", "422", "503"} <= set(post["responses"])
     fills = post["responses"]["201"]["content"]["application/json"]["schema"]["properties"]["fills"]
-    assert set(fills["items"]["properties"]) == {"trade_id", "price", "quantity"}
+    assert set(fills["items"]["properties"]) == {"trade_id", "price", "quantity", "fee"}
+    admin = {path: set(calls) for path, calls in paths.items() if path.startswith("/admin/")}
+    assert admin == {
+        "/admin/securities": {"post"},
+        "/admin/state": {"post"},
+        "/admin/status": {"get"},
+        "/admin/clients/{client_id}/limits": {"put"},
+        "/admin/clients/{client_id}/kill-switch": {"put"},
+    }
+    listing = paths["/admin/securities"]["post"]["requestBody"]["content"]["application/json"]
+    assert {"security_id", "reference_price", "lot", "static_band_percent"} <= set(
+        listing["schema"]["properties"]
+    )
 
 
 async def test_the_metrics_count_orders_and_denials(gateway: Gateway) -> None:
@@ -503,7 +521,8 @@ async def test_while_the_bus_is_down_nothing_is_taken_in(gateway: Gateway, bus: 
 async def test_beyond_the_limits_of_its_queues_the_gateway_refuses(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path, limit: str
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=1.0, **{limit: 10}) as gateway:
+    settings: dict[str, Any] = {"answer_seconds": 1.0, limit: 10}
+    async with running_gateway(bus, tmp_path, **settings) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
         await order_reports(bus, 0)
@@ -584,8 +603,9 @@ async def test_accounts_are_opened_no_faster_than_the_rate(
 async def test_a_limit_of_zero_limits_nothing(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    limits = {"orders_per_second": 0, "new_clients_per_second": 0}
-    async with running_gateway(bus, tmp_path, **limits) as gateway:
+    async with running_gateway(
+        bus, tmp_path, orders_per_second=0, new_clients_per_second=0
+    ) as gateway:
         await gateway.until_ready()
         keys = [await gateway.open_account(f"client-{number}") for number in range(30)]
         answers = [await order(gateway, api_key, SELL) for api_key in keys]

@@ -356,6 +356,7 @@ async def test_both_sides_hear_of_their_orders_in_order(gateway: Gateway) -> Non
     assert sold["seq"] == bought["seq"]
     assert accepted["seq"] < bought["seq"] < ended["seq"]
     common = {"event": "trade", "security_id": "MSFT", "trade_id": 1, "quantity": 4, "fee": 0}
+    common["filled_quantity"] = 4
     assert without_numbers(sold) == {
         **common,
         "client_order_id": "s",
@@ -415,7 +416,11 @@ async def test_a_session_that_left_is_forgotten(gateway: Gateway) -> None:
 async def test_a_client_that_does_not_read_is_ended_and_others_are_served(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    limits = {"session_queue_bytes": 100_000, "orders_per_second": 0, "slow_consumer_seconds": 30}
+    limits: dict[str, Any] = {
+        "session_queue_bytes": 100_000,
+        "orders_per_second": 0,
+        "slow_consumer_seconds": 30,
+    }
     async with running_gateway(bus, tmp_path, **limits) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
@@ -435,7 +440,11 @@ async def test_a_client_that_does_not_read_is_ended_and_others_are_served(
 async def test_a_client_that_never_reads_does_not_keep_its_session(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    limits = {"session_queue_bytes": 10_000, "orders_per_second": 0, "slow_consumer_seconds": 0.05}
+    limits: dict[str, Any] = {
+        "session_queue_bytes": 10_000,
+        "orders_per_second": 0,
+        "slow_consumer_seconds": 0.05,
+    }
     async with running_gateway(bus, tmp_path, **limits) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")

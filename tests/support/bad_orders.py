@@ -45,7 +45,7 @@ _BAD_VALUES: dict[str, list[Any]] = {
     "type": [*_NO_TEXT, "stop-limit", "LIMIT", "iceberg"],
     "quantity": [*_BAD_QUANTITIES, None],
     "price": _BAD_PRICES,
-    "time_in_force": [*_NO_TEXT, "opg", "GTC"],
+    "time_in_force": [*_NO_TEXT, "moo", "OPG", "GTC"],
     "stop_price": _BAD_PRICES,
     "trail_amount": _BAD_PRICES,
     "trail_percent": [
@@ -106,6 +106,10 @@ _CONTRADICTIONS: list[tuple[dict[str, Any], str, str]] = [
     ({**_TRAIL, "trail_amount": 1}, "invalid_field", "trail_amount"),
     ({**_TRAIL, "trail_percent": None}, "missing_field", "trail_amount"),
     ({**_TRAIL, "time_in_force": "ioc"}, "invalid_field", "time_in_force"),
+    ({**_STOP, "time_in_force": "opg"}, "invalid_field", "time_in_force"),
+    ({"time_in_force": "cls", "display_quantity": 1}, "invalid_field", "display_quantity"),
+    ({"time_in_force": "opg", "hidden": True}, "invalid_field", "hidden"),
+    ({"time_in_force": "cls", "post_only": True}, "invalid_field", "post_only"),
 ]
 """Changes of a good order that make it contradict itself."""
 

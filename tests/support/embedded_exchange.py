@@ -18,6 +18,7 @@ from matching_engine.service import MatchingEngineSettings, open_matching_engine
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
 
 MARKET_FILE = Path(__file__).parents[2] / "exchange.toml"
+OPERATOR_KEY = "key-of-the-operator-0123456789"
 READY_SECONDS = 20.0
 
 
@@ -52,7 +53,10 @@ async def embedded_exchange(
         feed_settings = MarketDataFeedSettings(market_dsn=SecretStr(market_dsn), port=0)
         feed = await stack.enter_async_context(open_market_data_feed(feed_settings, bus))
         gateway_settings = GatewaySettings(
-            market_dsn=SecretStr(market_dsn), market_file=MARKET_FILE, port=0
+            market_dsn=SecretStr(market_dsn),
+            market_file=MARKET_FILE,
+            operator_key=SecretStr(OPERATOR_KEY),
+            port=0,
         )
         gateway = await stack.enter_async_context(open_order_entry_gateway(gateway_settings, bus))
         gateway_url = await serve(gateway, gateway_settings)

@@ -13,6 +13,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, QueueReader, SequenceTracker
 from exchange_shared.messages import (
     AccountConfirmed,
@@ -119,30 +121,19 @@ class FakeEngine:
                 self._open_account(command)
             case ConfigureMarket():
                 self._market = command
-                self._emit(
-                    MarketConfigured,
-                    command,
-                    request_id=command.request_id,
-                    initial_balance_e4=command.initial_balance_e4,
-                    maker_fee_ppm=command.maker_fee_ppm,
-                    taker_fee_ppm=command.taker_fee_ppm,
-                )
+                self._repeat_terms(MarketConfigured, command)
             case ListSecurity():
                 self._securities[command.security_id] = command
-                self._emit(
-                    SecurityListed,
-                    command,
-                    request_id=command.request_id,
-                    security_id=command.security_id,
-                    tick_e4=command.tick_e4,
-                    reference_price_e4=command.reference_price_e4,
-                    granted_quantity=command.granted_quantity,
-                )
+                self._repeat_terms(SecurityListed, command)
         return self._events
 
     def _emit(self, event_type: Any, command: Any, **fields: Any) -> None:
         self.seq += 1
         self._events.append(event_type(seq=self.seq, time_us=command.time_us, **fields))
+
+    def _repeat_terms(self, event_type: Any, command: Any) -> None:
+        terms = msgspec.structs.asdict(command)
+        self._emit(event_type, command, **{k: v for k, v in terms.items() if k != "time_us"})
 
     def _open_account(self, command: OpenAccount) -> None:
         fields: dict[str, Any] = {
@@ -282,6 +273,8 @@ class FakeEngine:
             seller_fee_e4=0,
             buy_remaining_quantity=buy.remaining_quantity,
             sell_remaining_quantity=sell.remaining_quantity,
+            buy_filled_quantity=buy.filled_quantity,
+            sell_filled_quantity=sell.filled_quantity,
         )
         return price_e4
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus
 from exchange_shared.messages import BatchDecoder, OrderReport, command_decoder, feed_decoder
 from exchange_shared.runner import BackgroundTasks, serving
+from exchange_shared.units import now_us
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
 from tests.support.bus import read_all
 from tests.support.fake_engine import FakeEngine
@@ -74,17 +75,26 @@ async def running_engine(bus: Bus, engine: FakeEngine | None = None) -> AsyncIte
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(bus: Bus, directory: Path, **settings: Any) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    bus: Bus,
+    directory: Path,
+    *,
+    market: str = MARKET,
+    wall_clock_us: Callable[[], int] = now_us,
+    **settings: Any,
+) -> AsyncIterator[Gateway]:
     """A gateway on a free port; a failure of one of its tasks fails the test at the end.
 
     It does not tell the engine the time unless the settings say so.
     """
     market_file = directory / "exchange.toml"
-    market_file.write_text(MARKET, encoding="utf-8")
+    market_file.write_text(market, encoding="utf-8")
     defaults = {"port": 0, "market_file": market_file, "clock_tick_seconds": 0}
     options = GatewaySettings(**{**defaults, **settings})
     async with contextlib.AsyncExitStack() as stack:
-        service = await stack.enter_async_context(open_order_entry_gateway(options, bus))
+        service = await stack.enter_async_context(
+            open_order_entry_gateway(options, bus, wall_clock_us)
+        )
         tasks = await stack.enter_async_context(BackgroundTasks())
         server = await stack.enter_async_context(serving(service, options, tasks))
         url = f"http://127.0.0.1:{server.port}"

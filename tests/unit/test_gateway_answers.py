@@ -1,6 +1,5 @@
 """From the engine's events to the answers of who asked and the reports of who listens."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,22 +12,12 @@ from exchange_shared.messages import (
     CancelOrder,
     MarketConfigured,
     MassCancel,
-    MassCancelled,
-    NewOrder,
     OpenAccount,
-    OrderAccepted,
-    OrderCancelled,
-    OrderReduced,
-    OrderRejected,
     OrderRepeated,
-    OrderReplaced,
-    OrderTriggered,
     ReplaceOrder,
     RequestRejected,
     SecurityListed,
-    TradeExecuted,
 )
-from order_entry_gateway.answer_collector import AnswerCollector
 from order_entry_gateway.answers import (
     AccountAnswer,
     Answer,
@@ -36,7 +25,6 @@ from order_entry_gateway.answers import (
     DoneAnswer,
     Fill,
     MassCancelAnswer,
-    OrderAnswer,
     PendingAnswer,
     ReplaceAnswer,
     encode_answer,
@@ -51,177 +39,23 @@ from order_entry_gateway.execution_reports import (
     TradeReport,
     TriggeredReport,
 )
-from order_entry_gateway.pending import Group, Pending, Slot
-from order_entry_gateway.report_collector import ReportCollector
-
-TIME_US = 1_767_225_600_000_001
-TIME = "2026-01-01T00:00:00.000001Z"
-
-
-def order(order_id: int, quantity: int = 10, **changes: Any) -> NewOrder:
-    """A limit order of alice to buy MSFT at 420.50."""
-    fields: dict[str, Any] = {
-        "time_us": TIME_US,
-        "order_id": order_id,
-        "client_id": "alice",
-        "security_id": "MSFT",
-        "side": "buy",
-        "order_type": "limit",
-        "quantity": quantity,
-        "price_e4": 4_205_000,
-        "client_order_id": f"order {order_id}",
-    }
-    return NewOrder(**(fields | changes))
-
-
-def accepted(seq: int, command: NewOrder) -> OrderAccepted:
-    """The event for an order."""
-    content = msgspec.structs.asdict(command)
-    return OrderAccepted(seq=seq, unit_hold_e4=0, **content)
-
-
-def rejected(seq: int, command: NewOrder, reason: Any) -> OrderRejected:
-    """The refusal of an order."""
-    names = {field.name for field in msgspec.structs.fields(OrderRejected)}
-    content = msgspec.structs.asdict(command)
-    fields = {name: value for name, value in content.items() if name in names}
-    return OrderRejected(seq=seq, reason=reason, message="because", **fields)
-
-
-def trade(seq: int, buy_id: int, sell_id: int, quantity: int, price_e4: int, **changes: Any) -> Any:
-    """A trade of buyer alice, the aggressor, with seller bob."""
-    fields: dict[str, Any] = {
-        "seq": seq,
-        "time_us": TIME_US,
-        "execution_seq": 1,
-        "trade_id": seq * 100,
-        "security_id": "MSFT",
-        "price_e4": price_e4,
-        "quantity": quantity,
-        "aggressor_side": "buy",
-        "buy_order_id": buy_id,
-        "sell_order_id": sell_id,
-        "buyer_id": "alice",
-        "seller_id": "bob",
-        "buyer_fee_e4": 42,
-        "seller_fee_e4": 0,
-        "buy_remaining_quantity": 0,
-        "sell_remaining_quantity": 5,
-    }
-    return TradeExecuted(**(fields | changes))
-
-
-def cancelled(seq: int, order_id: int, quantity: int, **changes: Any) -> OrderCancelled:
-    """The end of an order of alice."""
-    fields: dict[str, Any] = {"reason": "requested", "client_id": "alice"} | changes
-    return OrderCancelled(
-        seq=seq, time_us=TIME_US, order_id=order_id, security_id="MSFT", quantity=quantity, **fields
-    )
-
-
-@dataclass
-class Desk:
-    """Asks, and keeps what is answered."""
-
-    pending: Pending[Answer] = field(default_factory=lambda: Pending(1_000))
-    answered: list[list[Answer]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.collector = AnswerCollector(self.pending, Group.close, {1: "order 1"}.get)
-
-    def ask(self, *commands: Any, answers: list[Answer | None] | None = None) -> Group[Answer]:
-        """Let a group wait for the answers to commands."""
-        group: Group[Answer] = Group(answers or [None] * len(commands), self.answered.append, 0.0)
-        places = [place for place, answer in enumerate(group.answers) if answer is None]
-        for place, command in zip(places, commands, strict=True):
-            id_ = command.order_id if isinstance(command, NewOrder) else command.request_id
-            self.pending.add(id_, Slot(group, place, command))
-        return group
-
-    def message(self, *events: Any) -> list[list[Answer]]:
-        """Take in one message of the engine; returns the groups that it completed."""
-        self.answered.clear()
-        for event in events:
-            if isinstance(event, int):
-                self.collector.follow(event)
-            else:
-                self.collector.handlers[type(event)](event)
-        self.collector.end_of_message()
-        return list(self.answered)
-
-
-def triggered(seq: int, order_id: int) -> OrderTriggered:
-    """A stop of alice is set off at 420.00."""
-    return OrderTriggered(
-        seq=seq,
-        time_us=TIME_US,
-        order_id=order_id,
-        client_id="alice",
-        security_id="MSFT",
-        last_e4=4_200_000,
-    )
-
-
-def reduced(seq: int, order_id: int, quantity: int, remaining_quantity: int) -> OrderReduced:
-    """A self-trade of alice was prevented."""
-    return OrderReduced(
-        seq=seq,
-        time_us=TIME_US,
-        order_id=order_id,
-        client_id="alice",
-        security_id="MSFT",
-        quantity=quantity,
-        remaining_quantity=remaining_quantity,
-    )
-
-
-def replaced(seq: int, request_id: int, order_id: int, **changes: Any) -> OrderReplaced:
-    """An order of alice, of which 2 are filled, is now one of 6 at 421."""
-    fields: dict[str, Any] = {
-        "quantity": 6,
-        "price_e4": 4_210_000,
-        "remaining_quantity": 4,
-        "unit_hold_e4": 0,
-        "kept_priority": False,
-    }
-    return OrderReplaced(
-        seq=seq,
-        time_us=TIME_US,
-        request_id=request_id,
-        order_id=order_id,
-        client_id="alice",
-        security_id="MSFT",
-        **(fields | changes),
-    )
-
-
-def mass_cancelled(seq: int, request_id: int, count: int) -> MassCancelled:
-    """The end of a mass cancel of alice."""
-    return MassCancelled(
-        seq=seq, time_us=TIME_US, request_id=request_id, client_id="alice", count=count
-    )
-
-
-def order_answer(command: NewOrder, seq: int, **changes: Any) -> OrderAnswer:
-    """The answer to an order of which nothing traded."""
-    fields: dict[str, Any] = {
-        "quantity": command.quantity,
-        "status": "new",
-        "filled_quantity": 0,
-        "remaining_quantity": command.quantity,
-        "average_price": None,
-        "fills": [],
-    }
-    return OrderAnswer(
-        order_id=command.order_id,
-        client_order_id=command.client_order_id,
-        security_id=command.security_id,
-        side=command.side,
-        type=command.order_type,
-        price=None if command.price_e4 is None else command.price_e4 / 10_000,
-        seq=seq,
-        **(fields | changes),
-    )
+from order_entry_gateway.pending import Pending
+from tests.support.gateway_events import (
+    TIME,
+    TIME_US,
+    Desk,
+    Listeners,
+    accepted,
+    cancelled,
+    mass_cancelled,
+    order,
+    order_answer,
+    reduced,
+    rejected,
+    replaced,
+    trade,
+    triggered,
+)
 
 
 def test_a_resting_order_is_new_at_the_seq_of_the_commands_last_event() -> None:
@@ -248,7 +82,7 @@ def test_fills_are_listed_and_averaged_to_four_decimals() -> None:
                 filled_quantity=3,
                 remaining_quantity=7,
                 average_price=420.0001,
-                fills=[Fill(600, 420.0, 1), Fill(700, 420.0001, 2)],
+                fills=[Fill(600, 420.0, 1, 0.0042), Fill(700, 420.0001, 2, 0.0042)],
             )
         ]
     ]
@@ -266,7 +100,7 @@ def test_a_filled_order_has_nothing_remaining() -> None:
             filled_quantity=10,
             remaining_quantity=0,
             average_price=420.0,
-            fills=[Fill(600, 420.0, 10)],
+            fills=[Fill(600, 420.0, 10, 0.0042)],
         )
     ]
 
@@ -289,7 +123,7 @@ def test_the_cancelled_rest_of_an_order_keeps_its_fills_and_tells_why() -> None:
             filled_quantity=4,
             remaining_quantity=0,
             average_price=420.0,
-            fills=[Fill(600, 420.0, 4)],
+            fills=[Fill(600, 420.0, 4, 0.0042)],
             reason="no_liquidity",
         )
     ]
@@ -421,7 +255,7 @@ def test_a_stop_that_triggers_at_once_is_answered_with_what_it_became() -> None:
                 filled_quantity=4,
                 remaining_quantity=0,
                 average_price=420.0,
-                fills=[Fill(800, 420.0, 4)],
+                fills=[Fill(800, 420.0, 4, 0.0042)],
                 reason="no_liquidity",
             )
         ]
@@ -456,7 +290,7 @@ def test_what_a_command_does_to_other_orders_is_not_in_its_answer_but_counts_for
                 filled_quantity=4,
                 remaining_quantity=6,
                 average_price=420.0,
-                fills=[Fill(600, 420.0, 4)],
+                fills=[Fill(600, 420.0, 4, 0.0042)],
             )
         ]
     ]
@@ -481,7 +315,7 @@ def test_what_the_rest_of_an_order_trades_with_stops_that_it_set_off_is_in_its_a
                 filled_quantity=10,
                 remaining_quantity=0,
                 average_price=420.3,
-                fills=[Fill(600, 420.0, 4), Fill(800, 420.5, 6)],
+                fills=[Fill(600, 420.0, 4, 0.0042), Fill(800, 420.5, 6, 0.0042)],
             )
         ]
     ]
@@ -597,7 +431,7 @@ def test_a_replaced_order_that_trades_tells_its_new_fills() -> None:
                 filled_quantity=5,
                 remaining_quantity=0,
                 average_price=420.0,
-                fills=[Fill(600, 420.0, 3)],
+                fills=[Fill(600, 420.0, 3, 0.0042)],
                 reason="self_trade",
             )
         ]
@@ -724,25 +558,12 @@ def test_pending_requests_are_limited() -> None:
 
 
 def test_answers_are_exact_json() -> None:
-    answers = [PendingAnswer(7, "pending"), ApiError(422, "code", "text"), Fill(1, 420.1, 3)]
+    answers = [PendingAnswer(7, "pending"), ApiError(422, "code", "text"), Fill(1, 420.1, 3, -0.01)]
     assert encode_answer({"answers": answers}) == (
         b'{"answers":[{"order_id":7,"status":"pending"},'
         b'{"error":{"code":"code","message":"text","field":null}},'
-        b'{"trade_id":1,"price":420.1,"quantity":3}]}'
+        b'{"trade_id":1,"price":420.1,"quantity":3,"fee":-0.01}]}'
     )
-
-
-class Listeners:
-    """The reports for connected clients, of one message."""
-
-    def __init__(self, *connected: str, max_remembered: int = 100) -> None:
-        self.collector = ReportCollector(connected, max_remembered)
-
-    def message(self, *events: Any) -> dict[str, list[Any]]:
-        """Take in one message of the engine."""
-        for event in events:
-            self.collector.handlers[type(event)](event)
-        return {name: list(reports) for name, reports in self.collector.end_of_message().items()}
 
 
 def test_both_sides_of_a_trade_get_their_own_report() -> None:
@@ -773,6 +594,7 @@ def test_both_sides_of_a_trade_get_their_own_report() -> None:
                 trade_id=600,
                 price=420.0,
                 quantity=10,
+                filled_quantity=10,
                 remaining_quantity=0,
                 fee=0.0042,
                 liquidity="taker",
@@ -789,6 +611,7 @@ def test_both_sides_of_a_trade_get_their_own_report() -> None:
                 trade_id=600,
                 price=420.0,
                 quantity=10,
+                filled_quantity=12,
                 remaining_quantity=5,
                 fee=0.0,
                 liquidity="maker",

@@ -1,11 +1,25 @@
 """The market file: what is read from it, what is refused, what becomes of it."""
 
+import re
+import tomllib
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from exchange_shared.market import MarketConfig, MarketFileError, load_market
+from exchange_shared.market import (
+    BotConfig,
+    FeeConfig,
+    MarketConfig,
+    MarketFileError,
+    RiskConfig,
+    SecurityConfig,
+    load_market,
+)
+from exchange_shared.market_schedule import ScheduleConfig
 from exchange_shared.messages import ConfigureMarket, ListSecurity, command_decoder, encode_batch
 
 REPOSITORY = Path(__file__).parents[2]
@@ -19,13 +33,34 @@ reference_price = 420.00
 FULL = """
 initial_balance = 2_500.5
 [fees]
-maker_bps = 0.25
+maker_bps = -0.25
 taker_bps = 1.5
+[risk]
+max_open_orders = 500
+max_position = 1_000_000
+max_order_value = 250_000.01
+[schedule]
+timezone = "America/New_York"
+days = ["wed", "mon"]
+pre_open = "08:00"
+opening_auction = "09:25"
+open = "09:30"
+closing_auction = "15:55"
+close = "16:00"
+holidays = [2026-12-25]
 [[securities]]
 id = "BRK.B"
 reference_price = 0.1
 tick = 0.0001
+lot = 10
 granted_quantity = 0
+max_order_quantity = 5_000
+max_order_value = 99_999.9999
+static_band_percent = 12.5
+dynamic_band_percent = 0.0001
+halt_seconds = 0.25
+auction_seconds = 604_800
+short_margin_percent = 1_000
 [[securities]]
 id = "AAPL"
 reference_price = 230
@@ -33,6 +68,14 @@ reference_price = 230
 strategy = "uniform"
 client_id = "uniform"
 securities = ["AAPL"]
+"""
+
+
+HOURS = """
+[schedule]
+timezone = "UTC"
+open = "09:30"
+close = "16:00"
 """
 
 
@@ -58,6 +101,8 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             tick_e4=100,
             reference_price_e4=4_200_000,
             granted_quantity=100,
+            halt_us=30_000_000,
+            auction_us=30_000_000,
         ),
     ]
 
@@ -70,8 +115,11 @@ def test_amounts_are_exact(tmp_path: Path) -> None:
             time_us=1,
             request_id=7,
             initial_balance_e4=25_005_000,
-            maker_fee_ppm=25,
+            maker_fee_ppm=-25,
             taker_fee_ppm=150,
+            max_open_orders=500,
+            max_position=1_000_000,
+            max_order_value_e4=2_500_000_100,
         ),
         ListSecurity(
             time_us=1,
@@ -80,6 +128,14 @@ def test_amounts_are_exact(tmp_path: Path) -> None:
             tick_e4=1,
             reference_price_e4=1_000,
             granted_quantity=0,
+            lot_quantity=10,
+            max_order_quantity=5_000,
+            max_order_value_e4=999_999_999,
+            static_band_ppm=125_000,
+            dynamic_band_ppm=1,
+            halt_us=250_000,
+            auction_us=604_800_000_000,
+            short_margin_ppm=10_000_000,
         ),
         ListSecurity(
             time_us=1,
@@ -88,10 +144,37 @@ def test_amounts_are_exact(tmp_path: Path) -> None:
             tick_e4=100,
             reference_price_e4=2_300_000,
             granted_quantity=100,
+            halt_us=30_000_000,
+            auction_us=30_000_000,
         ),
     ]
     (bot,) = config.bots
     assert (bot.strategy, bot.client_id, bot.securities) == ("uniform", "uniform", ["AAPL"])
+    assert config.schedule is not None
+    assert config.schedule.model_dump() == {
+        "timezone": "America/New_York",
+        "days": {"mon", "wed"},
+        "pre_open": time(8),
+        "opening_auction": time(9, 25),
+        "open": time(9, 30),
+        "closing_auction": time(15, 55),
+        "close": time(16),
+        "holidays": {date(2026, 12, 25)},
+    }
+
+
+def test_a_schedule_needs_only_a_time_zone_and_two_times(tmp_path: Path) -> None:
+    assert load(tmp_path, MINIMAL).schedule is None
+    schedule = load(tmp_path, MINIMAL + HOURS).schedule
+    assert schedule is not None
+    assert schedule.days == {"mon", "tue", "wed", "thu", "fri"}
+    assert schedule.times() == {"open": time(9, 30), "close": time(16)}
+    assert schedule.holidays == frozenset()
+
+
+def test_a_rebate_is_paid_by_the_fee_of_the_other_side(tmp_path: Path) -> None:
+    for fees in ("maker_bps = -1\ntaker_bps = 1", "maker_bps = 0.5\ntaker_bps = -0.5"):
+        load(tmp_path, f"{MINIMAL}[fees]\n{fees}")
 
 
 def test_the_market_of_the_repository_can_be_used() -> None:
@@ -102,6 +185,26 @@ def test_the_market_of_the_repository_can_be_used() -> None:
 
     assert (batch.records, bad) == (commands, {})
     assert config.initial_balance == Decimal(10_000)
+
+
+def test_the_documentation_tells_of_every_field_and_its_example_can_be_used(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "market-file.md").read_text(encoding="utf-8")
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    content = tomllib.loads(example)
+    load(tmp_path, example)
+    sections: dict[str, tuple[type[BaseModel], Any]] = {
+        "[fees]": (FeeConfig, content["fees"]),
+        "[risk]": (RiskConfig, content["risk"]),
+        "[schedule]": (ScheduleConfig, content["schedule"]),
+        "[[securities]]": (SecurityConfig, content["securities"][0]),
+        "[[bots]]": (BotConfig, content["bots"][0]),
+    }
+    assert set(content) == set(MarketConfig.model_fields)
+    for heading, (model, used) in sections.items():
+        table = text.partition(f"## `{heading}`")[2].partition("\n## ")[0]
+        documented = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, flags=re.MULTILINE)
+        names = {name for cell in documented for name in re.findall(r"\w+", cell)}
+        assert names == set(model.model_fields) == set(used), heading
 
 
 def test_every_command_needs_an_id(tmp_path: Path) -> None:
@@ -134,9 +237,42 @@ def test_every_command_needs_an_id(tmp_path: Path) -> None:
         (MINIMAL + "granted_quantity = -1", "securities.0.granted_quantity"),
         (MINIMAL + "granted_quantity = 0.5", "securities.0.granted_quantity"),
         (MINIMAL + "granted_quantity = 10_000_001", "securities.0.granted_quantity"),
-        (MINIMAL + "[fees]\nmaker_bps = -1", "fees.maker_bps"),
+        (MINIMAL + "[fees]\nmaker_bps = -1", "fees: maker_bps and taker_bps together"),
+        (MINIMAL + "[fees]\nmaker_bps = 1\ntaker_bps = -1.01", "fees: maker_bps and taker_bps"),
+        (MINIMAL + "[fees]\nmaker_bps = -1_001", "fees.maker_bps"),
         (MINIMAL + "[fees]\ntaker_bps = 1_001", "fees.taker_bps"),
         (MINIMAL + "[fees]\ntaker_bps = 0.001", "fees.taker_bps"),
+        (MINIMAL + "granted_quantity = true", "securities.0.granted_quantity"),
+        (MINIMAL + "lot = 0", "securities.0.lot"),
+        (MINIMAL + "max_order_quantity = 0", "securities.0.max_order_quantity"),
+        (MINIMAL + "max_order_value = 0", "securities.0.max_order_value"),
+        (MINIMAL + "static_band_percent = 0", "securities.0.static_band_percent"),
+        (MINIMAL + "static_band_percent = 100.1", "securities.0.static_band_percent"),
+        (MINIMAL + "dynamic_band_percent = -5", "securities.0.dynamic_band_percent"),
+        (MINIMAL + "dynamic_band_percent = 0.00001", "four decimals"),
+        (MINIMAL + "halt_seconds = -1", "securities.0.halt_seconds"),
+        (MINIMAL + "halt_seconds = 0.0000001", "securities.0.halt_seconds"),
+        (MINIMAL + "auction_seconds = 604_801", "securities.0.auction_seconds"),
+        (MINIMAL + "auction_seconds = true", "securities.0.auction_seconds"),
+        (MINIMAL + "short_margin_percent = 1_000.1", "securities.0.short_margin_percent"),
+        (MINIMAL + "[risk]\nmax_open_orders = 0", "risk.max_open_orders"),
+        (MINIMAL + "[risk]\nmax_position = 1.5", "risk.max_position"),
+        (MINIMAL + "[risk]\nmax_order_value = 0.00001", "four decimals"),
+        (MINIMAL + "[risk]\nmax_loss = 1", "risk.max_loss"),
+        (MINIMAL + HOURS.replace("UTC", "Mars/Base"), "schedule.timezone: a time zone that"),
+        (MINIMAL + HOURS.replace('"UTC"', "5"), "schedule.timezone"),
+        (MINIMAL + HOURS.replace('timezone = "UTC"', ""), "schedule.timezone"),
+        (MINIMAL + HOURS.replace('open = "09:30"', ""), "schedule.open"),
+        (MINIMAL + HOURS.replace('"09:30"', '"9:30"'), 'schedule.open: a time of day like "09:30"'),
+        (MINIMAL + HOURS.replace('"09:30"', '"24:00"'), "schedule.open"),
+        (MINIMAL + HOURS.replace('"09:30"', "09:30:00"), "schedule.open"),
+        (MINIMAL + HOURS.replace("09:30", "16:00"), "schedule: close must be later than open"),
+        (MINIMAL + HOURS + 'pre_open = "10:00"', "schedule: open must be later than pre_open"),
+        (MINIMAL + HOURS + 'lunch = "12:00"', "schedule.lunch"),
+        (MINIMAL + HOURS + "days = []", "schedule.days"),
+        (MINIMAL + HOURS + 'days = ["monday"]', "schedule.days.0"),
+        (MINIMAL + HOURS + 'holidays = ["2026-12-25"]', "schedule.holidays.0: a date like"),
+        (MINIMAL + HOURS + "holidays = [2026-12-25T00:00:00]", "schedule.holidays.0"),
         (MINIMAL + '[[bots]]\nstrategy = "uniform"', "bots.0.client_id"),
         (MINIMAL + '[[bots]]\nstrategy = "uniform"\nclient_id = "a b"', "bots.0.client_id"),
     ],

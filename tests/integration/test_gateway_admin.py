@@ -1,0 +1,515 @@
+"""The operator's calls, answered by the real matching core, and what traders notice of them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from exchange_shared.bus import DATA_FEED, SequenceTracker
+from exchange_shared.messages import (
+    ListSecurity,
+    SetClientLimits,
+    SetMarketState,
+    SuspendClient,
+)
+from exchange_shared.postgres import store_position
+from exchange_shared.units import format_time
+from tests.conftest import Databases
+from tests.support.core_engine import CoreEngine
+from tests.support.gateways import (
+    Gateway,
+    bearer,
+    receive,
+    running_engine,
+    running_gateway,
+)
+from tests.support.memory_bus import MemoryBus
+
+OPERATOR_KEY = "key-of-the-operator-0123456789"
+OPERATOR = bearer(OPERATOR_KEY)
+SELL = {"security_id": "MSFT", "side": "sell", "type": "limit", "quantity": 10, "price": 420}
+BUY = {**SELL, "side": "buy"}
+
+CALLS: list[tuple[str, str, Any]] = [
+    ("POST", "/admin/securities", {"security_id": "TSLA", "reference_price": 250}),
+    ("POST", "/admin/state", {"action": "halt"}),
+    ("GET", "/admin/status", None),
+    ("PUT", "/admin/clients/alice/limits", {}),
+    ("PUT", "/admin/clients/alice/kill-switch", {"active": True}),
+]
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus()
+
+
+@pytest.fixture
+async def engine(bus: MemoryBus) -> AsyncIterator[CoreEngine]:
+    engine = CoreEngine()
+    async with running_engine(bus, engine):
+        yield engine
+
+
+@pytest.fixture
+async def gateway(bus: MemoryBus, engine: CoreEngine, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as running:
+        await running.until_ready()
+        yield running
+
+
+@pytest.fixture
+async def alice(gateway: Gateway) -> str:
+    """The key of a client."""
+    return await gateway.open_account("alice")
+
+
+async def operate(gateway: Gateway, method: str, path: str, content: Any = None) -> Any:
+    """The answer to the operator, who must not be refused."""
+    answer = await gateway.http.request(method, path, headers=OPERATOR, json=content)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def set_state(gateway: Gateway, action: str, **content: Any) -> Any:
+    """How many securities changed."""
+    answer = await operate(gateway, "POST", "/admin/state", {"action": action, **content})
+    return answer["count"]
+
+
+async def states(gateway: Gateway) -> dict[str, tuple[str, str | None, str | None]]:
+    """State, auction and end of each security."""
+    answer = await operate(gateway, "GET", "/admin/status")
+    return {
+        one["security_id"]: (one["state"], one["auction"], one["until"])
+        for one in answer["securities"]
+    }
+
+
+async def order(gateway: Gateway, api_key: str, content: Any) -> httpx.Response:
+    """Send an order."""
+    return await gateway.http.post("/orders", headers=bearer(api_key), json=content)
+
+
+def error(answer: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, code and field of a refusal."""
+    problem = answer.json()["error"]
+    return answer.status_code, problem["code"], problem["field"]
+
+
+# Who may
+
+
+@pytest.mark.parametrize(("method", "path", "content"), CALLS)
+async def test_only_the_operator_may(
+    gateway: Gateway, engine: CoreEngine, alice: str, method: str, path: str, content: Any
+) -> None:
+    before = len(engine.commands)
+    refusals = {
+        "": (401, "no_api_key", None),
+        "key-of-nobody-0123456789": (401, "unknown_api_key", None),
+        OPERATOR_KEY + "x": (401, "unknown_api_key", None),
+        alice: (403, "operator_only", None),
+    }
+    for api_key, refusal in refusals.items():
+        headers = bearer(api_key) if api_key else {}
+        answer = await gateway.http.request(method, path, headers=headers, json=content)
+        assert error(answer) == refusal, api_key
+    assert len(engine.commands) == before
+
+
+@pytest.mark.parametrize("operator_key", [None, ""])
+async def test_without_an_operators_key_nobody_may(
+    bus: MemoryBus, engine: CoreEngine, tmp_path: Path, operator_key: str | None
+) -> None:
+    async with running_gateway(bus, tmp_path, operator_key=operator_key) as gateway:
+        await gateway.until_ready()
+        alice = await gateway.open_account("alice")
+        for method, path, content in CALLS:
+            for headers in ({}, OPERATOR, bearer(alice)):
+                answer = await gateway.http.request(method, path, headers=headers, json=content)
+                assert error(answer) == (403, "operator_only", None), (method, path)
+
+
+async def test_the_operator_is_no_client(gateway: Gateway) -> None:
+    assert error(await order(gateway, OPERATOR_KEY, SELL)) == (401, "unknown_api_key", None)
+
+
+async def test_before_the_engine_has_answered_the_operator_waits_too(
+    bus: MemoryBus, engine: CoreEngine, tmp_path: Path
+) -> None:
+    engine.answering.clear()
+    async with running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as gateway:
+        for method, path, content in CALLS:
+            answer = await gateway.http.request(method, path, headers=OPERATOR, json=content)
+            assert error(answer) == (503, "not_ready", None), path
+
+
+# What is asked
+
+
+BAD: dict[str, list[tuple[Any, str, str | None]]] = {
+    "POST /admin/securities": [
+        ([], "invalid_field", None),
+        ({"reference_price": 1}, "missing_field", "security_id"),
+        ({"security_id": "TSLA"}, "missing_field", "reference_price"),
+    ],
+    "POST /admin/state": [
+        ({}, "missing_field", "action"),
+        ({"action": "stop"}, "invalid_field", "action"),
+        ({"action": "halt", "security_id": "msft"}, "invalid_field", "security_id"),
+        ({"action": "halt", "seconds": -1}, "invalid_field", "seconds"),
+        ({"action": "halt", "seconds": 604_801}, "invalid_field", "seconds"),
+        ({"action": "halt", "seconds": True}, "invalid_field", "seconds"),
+        ({"action": "open", "seconds": 1}, "invalid_field", "seconds"),
+        ({"action": "halt", "auction": "opening"}, "invalid_field", "auction"),
+        ({"action": "start_auction", "auction": "x"}, "invalid_field", "auction"),
+        ({"action": "halt", "why": ""}, "unknown_field", "why"),
+    ],
+    "PUT /admin/clients/a%20b/limits": [({}, "invalid_field", "client_id")],
+    "PUT /admin/clients/alice/limits": [
+        ({"max_open_orders": "1"}, "invalid_field", "max_open_orders"),
+        ({"max_position": 0}, "invalid_field", "max_position"),
+        ({"max_position": 1.5}, "invalid_field", "max_position"),
+        ({"max_order_value": 0}, "invalid_field", "max_order_value"),
+        ({"max_loss": 1}, "unknown_field", "max_loss"),
+    ],
+    "PUT /admin/clients/alice/kill-switch": [
+        ({}, "missing_field", "active"),
+        ({"active": 1}, "invalid_field", "active"),
+    ],
+}
+
+BAD_TERMS: dict[str, list[Any]] = {
+    "security_id": ["tsla", "", 7, None, "A" * 13],
+    "reference_price": [0, -1, "x", True, None, 1_000_000.01, 0.00001, "1e7"],
+    "tick": [0, None, "0.00001"],
+    "lot": [0, 1.5, "1", True, 10_000_001],
+    "granted_quantity": [-1, 0.5, True],
+    "max_order_quantity": [0, "5"],
+    "max_order_value": [0, 900_000_000_000],
+    "static_band_percent": [0, 100.0001, -1, 0.00001],
+    "dynamic_band_percent": [0, "ten"],
+    "halt_seconds": [-1, 604_801, 0.0000001],
+    "auction_seconds": [-1, None],
+    "short_margin_percent": [-1, 1_000.1],
+}
+
+
+async def test_a_malformed_request_is_refused_with_the_name_of_the_field(
+    gateway: Gateway, engine: CoreEngine, alice: str
+) -> None:
+    before = len(engine.commands)
+    good = {"security_id": "TSLA", "reference_price": 250}
+    terms: list[tuple[Any, str, str | None]] = [
+        ({**good, field: value}, "invalid_field", field)
+        for field, values in BAD_TERMS.items()
+        for value in values
+    ]
+    for call, cases in [*BAD.items(), ("POST /admin/securities", terms)]:
+        method, path = call.split()
+        for content, code, field in cases:
+            answer = await gateway.http.request(method, path, headers=OPERATOR, json=content)
+            assert error(answer) == (422, code, field), (call, content)
+    assert len(engine.commands) == before
+
+
+async def test_what_the_operator_asks_for_is_logged(gateway: Gateway, alice: str) -> None:
+    with capture_logs() as logs:
+        await set_state(gateway, "halt", security_id="MSFT", seconds=1.5)
+        await operate(gateway, "PUT", "/admin/clients/alice/kill-switch", {"active": True})
+    assert [entry for entry in logs if entry["event"] == "operator_request"] == [
+        {
+            "event": "operator_request",
+            "log_level": "info",
+            "call": "POST /admin/state",
+            "action": "halt",
+            "security_id": "MSFT",
+            "seconds": "1.5",
+        },
+        {
+            "event": "operator_request",
+            "log_level": "info",
+            "call": "PUT /admin/clients/alice/kill-switch",
+            "active": True,
+        },
+    ]
+
+
+async def test_without_an_answer_in_time_a_request_is_pending(
+    bus: MemoryBus, engine: CoreEngine, tmp_path: Path
+) -> None:
+    async with running_gateway(
+        bus, tmp_path, operator_key=OPERATOR_KEY, answer_seconds=0.05
+    ) as gateway:
+        await gateway.until_ready()
+        engine.answering.clear()
+        for method, path, content in CALLS:
+            if method != "GET":
+                answer = await gateway.http.request(method, path, headers=OPERATOR, json=content)
+                assert (answer.status_code, answer.json()) == (202, {"status": "pending"})
+        engine.answering.set()
+
+
+# Securities
+
+
+async def test_a_security_is_listed_with_all_its_terms_exactly(
+    gateway: Gateway, engine: CoreEngine
+) -> None:
+    terms = {
+        "security_id": "TSLA",
+        "reference_price": "250.0001",
+        "tick": 0.0001,
+        "lot": 10,
+        "granted_quantity": 0,
+        "max_order_quantity": 5_000,
+        "max_order_value": 1_000_000.5,
+        "static_band_percent": 12.5,
+        "dynamic_band_percent": "0.0001",
+        "halt_seconds": 0.25,
+        "auction_seconds": 60,
+        "short_margin_percent": 50,
+    }
+    answer = await operate(gateway, "POST", "/admin/securities", terms)
+    assert answer == {
+        "security_id": "TSLA",
+        "state": "continuous",
+        "auction": None,
+        "reference_price": 250.0001,
+        "seq": engine.seq,
+    }
+    command = engine.commands[-1]
+    assert command == ListSecurity(
+        time_us=command.time_us,
+        request_id=command.request_id,
+        security_id="TSLA",
+        tick_e4=1,
+        reference_price_e4=2_500_001,
+        granted_quantity=0,
+        lot_quantity=10,
+        max_order_quantity=5_000,
+        max_order_value_e4=10_000_005_000,
+        static_band_ppm=125_000,
+        dynamic_band_ppm=1,
+        halt_us=250_000,
+        auction_us=60_000_000,
+        short_margin_ppm=500_000,
+    )
+
+
+async def test_a_listed_security_gets_other_terms_and_what_is_left_out_its_default(
+    gateway: Gateway, engine: CoreEngine, alice: str
+) -> None:
+    terms = {"security_id": "MSFT", "reference_price": 400, "lot": 10}
+    assert (await operate(gateway, "POST", "/admin/securities", terms))["reference_price"] == 400
+    refused = await order(gateway, alice, {**SELL, "quantity": 15})
+    assert error(refused) == (422, "quantity_off_lot", "quantity")
+    refused = await order(gateway, alice, {**SELL, "quantity": 20, "display_quantity": 15})
+    assert error(refused) == (422, "quantity_off_lot", "display_quantity")
+    await order(gateway, alice, SELL)
+    for field, value, code in [("lot", 1, "lot_in_use"), ("tick", 0.02, "tick_in_use")]:
+        content = {**terms, field: value}
+        answer = await gateway.http.post("/admin/securities", headers=OPERATOR, json=content)
+        assert error(answer) == (422, code, field)
+
+
+# States
+
+
+async def test_one_security_is_halted_and_resumed_or_all_are(
+    gateway: Gateway, engine: CoreEngine, alice: str
+) -> None:
+    assert await set_state(gateway, "halt", security_id="MSFT") == 1
+    assert await states(gateway) == {
+        "AAPL": ("continuous", None, None),
+        "MSFT": ("halted", None, None),
+    }
+    assert error(await order(gateway, alice, SELL)) == (409, "trading_halted", None)
+    assert await set_state(gateway, "halt") == 1
+    answer = await operate(gateway, "POST", "/admin/state", {"action": "open"})
+    assert answer == {"count": 2, "seq": engine.seq}
+    assert (await order(gateway, alice, SELL)).status_code == 201
+    command = next(one for one in engine.commands if isinstance(one, SetMarketState))
+    assert command == SetMarketState(
+        time_us=command.time_us, request_id=command.request_id, action="halt", security_id="MSFT"
+    )
+
+
+async def test_a_state_that_does_not_fit_is_refused(gateway: Gateway) -> None:
+    for content, refusal in [
+        ({"action": "resume", "security_id": "MSFT"}, (409, "wrong_state", "action")),
+        ({"action": "halt", "security_id": "NONE"}, (404, "unknown_security", "security_id")),
+    ]:
+        answer = await gateway.http.post("/admin/state", headers=OPERATOR, json=content)
+        assert error(answer) == refusal
+        assert isinstance(answer.json()["seq"], int)
+
+
+async def test_an_auction_gathers_orders_and_trades_them_at_one_price(
+    gateway: Gateway, engine: CoreEngine, alice: str
+) -> None:
+    bob = await gateway.open_account("bob")
+    await set_state(gateway, "start_auction", security_id="MSFT", auction="opening", seconds=60)
+    until = format_time(engine.commands[-1].time_us + 60_000_000)
+    assert (await states(gateway))["MSFT"] == ("auction", "opening", until)
+    gathered = [
+        (await order(gateway, alice, {**SELL, "time_in_force": "opg"})).json(),
+        (await order(gateway, bob, {**BUY, "price": 421, "quantity": 4})).json(),
+    ]
+    assert [(one["status"], one["filled_quantity"]) for one in gathered] == [("new", 0)] * 2
+    refused = await order(gateway, bob, {**BUY, "time_in_force": "ioc"})
+    assert error(refused) == (409, "no_continuous_trading", "time_in_force")
+    async with gateway.connect(alice) as session:
+        await receive(session)
+        await set_state(gateway, "uncross", security_id="MSFT")
+        trade, cancel = (await receive(session))["reports"]
+    assert {name: trade[name] for name in ("event", "price", "quantity", "liquidity")} == {
+        "event": "trade",
+        "price": 420,
+        "quantity": 4,
+        "liquidity": "auction",
+    }
+    assert (trade["filled_quantity"], trade["remaining_quantity"]) == (4, 6)
+    assert (cancel["event"], cancel["reason"], cancel["quantity"]) == (
+        "cancelled",
+        "auction_over",
+        6,
+    )
+    status = await operate(gateway, "GET", "/admin/status")
+    assert status["securities"][1] == {
+        "security_id": "MSFT",
+        "state": "continuous",
+        "auction": None,
+        "until": None,
+        "reference_price": 420.0,
+    }
+
+
+async def test_orders_for_auctions_are_new_or_refused_in_continuous_trading(
+    gateway: Gateway, alice: str
+) -> None:
+    waiting = await order(gateway, alice, {**SELL, "time_in_force": "cls"})
+    assert (waiting.status_code, waiting.json()["status"]) == (201, "new")
+    market = {"security_id": "MSFT", "side": "sell", "type": "market", "quantity": 1}
+    waiting = await order(gateway, alice, {**market, "time_in_force": "cls"})
+    assert (waiting.status_code, waiting.json()["status"]) == (201, "new")
+    refused = await order(gateway, alice, {**SELL, "time_in_force": "opg"})
+    assert error(refused) == (409, "auction_over", "time_in_force")
+    await set_state(gateway, "close")
+    assert error(await order(gateway, alice, SELL)) == (409, "market_closed", None)
+
+
+# Clients
+
+
+async def test_a_client_has_limits_of_its_own(
+    gateway: Gateway, engine: CoreEngine, alice: str
+) -> None:
+    limits = {"max_open_orders": 1, "max_order_value": "4200.5"}
+    answer = await operate(gateway, "PUT", "/admin/clients/alice/limits", limits)
+    assert answer == {
+        "client_id": "alice",
+        "max_open_orders": 1,
+        "max_position": None,
+        "max_order_value": 4200.5,
+        "seq": engine.seq,
+    }
+    command = engine.commands[-1]
+    assert command == SetClientLimits(
+        time_us=command.time_us,
+        request_id=command.request_id,
+        client_id="alice",
+        max_open_orders=1,
+        max_order_value_e4=42_005_000,
+    )
+    refused = await order(gateway, alice, {**SELL, "price": 421})
+    assert error(refused) == (422, "order_value_limit", None)
+    assert (await order(gateway, alice, SELL)).status_code == 201
+    assert error(await order(gateway, alice, SELL)) == (422, "too_many_open_orders", None)
+    limits = {"max_position": 95}
+    await operate(gateway, "PUT", "/admin/clients/alice/limits", limits)
+    refused = await order(gateway, alice, {**BUY, "price": 1, "quantity": 1})
+    assert error(refused) == (422, "position_limit", None)
+
+
+async def test_the_kill_switch_cancels_everything_and_lets_nothing_in(
+    gateway: Gateway, engine: CoreEngine, alice: str
+) -> None:
+    path = "/admin/clients/alice/kill-switch"
+    for _ in range(2):
+        await order(gateway, alice, SELL)
+    async with gateway.connect(alice) as session:
+        await receive(session)
+        answer = await operate(gateway, "PUT", path, {"active": True})
+        reports = (await receive(session))["reports"]
+    seq = engine.seq
+    assert answer == {"client_id": "alice", "active": True, "cancelled": 2, "seq": seq}
+    assert [(one["event"], one["reason"]) for one in reports] == [("cancelled", "kill_switch")] * 2
+    assert error(await order(gateway, alice, SELL)) == (403, "client_suspended", None)
+    answer = await operate(gateway, "PUT", path, {"active": False})
+    assert {**answer, "seq": 0} == {
+        "client_id": "alice",
+        "active": False,
+        "cancelled": 0,
+        "seq": 0,
+    }
+    assert (await order(gateway, alice, SELL)).status_code == 201
+    switched = [one.suspended for one in engine.commands if isinstance(one, SuspendClient)]
+    assert switched == [True, False]
+
+
+@pytest.mark.parametrize("what", ["limits", "kill-switch"])
+async def test_nobody_is_refused_as_unknown(gateway: Gateway, what: str) -> None:
+    content = {} if what == "limits" else {"active": True}
+    path = f"/admin/clients/nobody/{what}"
+    answer = await gateway.http.put(path, headers=OPERATOR, json=content)
+    assert error(answer) == (404, "unknown_client", None)
+
+
+# Restart
+
+
+async def test_after_a_restart_the_states_are_known_from_the_log(
+    bus: MemoryBus, engine: CoreEngine, tmp_path: Path
+) -> None:
+    async with running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as gateway:
+        await gateway.until_ready()
+        await set_state(gateway, "halt", security_id="MSFT", seconds=600)
+        before = await states(gateway)
+        assert before["MSFT"][2] is not None
+    async with running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as gateway:
+        await gateway.until_ready()
+        assert await states(gateway) == before
+
+
+@pytest.mark.postgres
+async def test_after_a_restart_the_states_are_known_from_the_database(
+    bus: MemoryBus, engine: CoreEngine, tmp_path: Path, databases: Databases
+) -> None:
+    async with running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as gateway:
+        await gateway.until_ready()
+        await set_state(gateway, "halt", security_id="MSFT", seconds=600)
+        before = await states(gateway)
+        stored_seq, stored_position = engine.seq, await bus.last_position(DATA_FEED)
+    assert stored_position is not None
+    connection = await asyncpg.connect(databases.market_data)
+    until_us = engine.commands[-1].time_us + 600_000_000
+    await connection.execute(
+        "INSERT INTO security (security_id, tick_e4, reference_price_e4, granted_quantity, volume,"
+        " trades, seq, time_us, state, until_us)"
+        " VALUES ('MSFT', 100, 4200000, 100, 0, 0, 0, 0, 'halted', $1)",
+        until_us,
+    )
+    tracker = SequenceTracker({"matching-engine": stored_seq})
+    await store_position(connection, DATA_FEED, stored_position, tracker)
+    await connection.close()
+    async with running_gateway(
+        bus, tmp_path, operator_key=OPERATOR_KEY, market_dsn=databases.market_data
+    ) as gateway:
+        await gateway.until_ready()
+        assert await states(gateway) == before
