@@ -11,10 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import Databases
-from tests.support.embedded_exchange import EmbeddedExchange, embedded_exchange
+from tests.support.embedded_exchange import OPERATOR_KEY, EmbeddedExchange, embedded_exchange
 from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 from trading_bots import (
     BotSettings,
@@ -421,6 +422,47 @@ async def test_a_bot_goes_on_after_outages_and_takes_back_what_an_earlier_run_le
         await until(quotes_both_sides)
         stop.set()
         await within(again)
+
+
+async def test_a_bot_goes_on_when_securities_are_halted_and_when_it_was_suspended(
+    exchange: EmbeddedExchange, gateway: TcpProxy, feed: TcpProxy
+) -> None:
+    settings = bot(gateway, feed, interval_seconds=0.02, securities=["JPM", "SHEL"])
+    headers = {"Authorization": f"Bearer {OPERATOR_KEY}"}
+    kill_switch = "/admin/clients/market_maker/kill-switch"
+    operator = httpx.AsyncClient(
+        base_url=exchange.gateway_url, headers=headers, timeout=WAIT_SECONDS, trust_env=False
+    )
+    async with as_bot(settings) as owner, operator:
+
+        async def quotes(*securities: str) -> None:
+            async def quotes_both_sides() -> bool:
+                books = [await owner.book(name) for name in securities]
+                return all(len(book.bids) == len(book.asks) == 3 for book in books)
+
+            await until(quotes_both_sides)
+
+        async def operate(method: str, path: str, **content: Any) -> None:
+            answer = await operator.request(method, path, json=content)
+            assert answer.status_code == 200, answer.text
+
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(run_bot(settings, stop))
+        await quotes("JPM", "SHEL")
+        await operate("POST", "/admin/state", action="halt", security_id="JPM")
+        await owner.cancel_all()
+        await quotes("SHEL")
+        assert (await owner.book("JPM")).bids == []
+        await operate("PUT", kill_switch, active=True)
+        await operate("POST", "/admin/state", action="open", security_id="JPM")
+        with pytest.raises(ExchangeError) as refusal:
+            await owner.sell("JPM", 1, "300")
+        assert (refusal.value.code, refusal.value.status) == ("client_suspended", 403)
+        assert await owner.open_orders() == []
+        await operate("PUT", kill_switch, active=False)
+        await quotes("JPM", "SHEL")
+        stop.set()
+        await within(running)
 
 
 async def test_a_bot_whose_name_belongs_to_somebody_else_gives_up(

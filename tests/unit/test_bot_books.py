@@ -38,7 +38,7 @@ def prices() -> dict[str, Any]:
 
 def security() -> Security:
     tick, reference = Decimal("0.01"), Decimal(100)
-    return Security(**prices(), tick=tick, reference_price=reference, granted_quantity=100)
+    return Security(**prices(), tick=tick, reference_price=reference, granted_quantity=100, lot=5)
 
 
 def balance(available: str, seq: int = 10) -> Balance:
@@ -165,7 +165,7 @@ def test_prices_move_the_quotes_of_what_is_traded_here() -> None:
     mine.price(Price(**prices()))
     mine.price(Price(**{**prices(), "security_id": "AAPL"}))
     assert mine.view.quotes == {
-        "MSFT": Quote("MSFT", 100, 100_0000, bid_e4=99_5000, ask_e4=None, last_e4=99_7500)
+        "MSFT": Quote("MSFT", 100, 100_0000, bid_e4=99_5000, ask_e4=None, last_e4=99_7500, lot=5)
     }
 
 

@@ -76,7 +76,22 @@ def test_an_answer_that_is_not_of_the_exchange_is_still_an_exchange_error(body: 
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("unknown_order", 404), ("client_order_id_reused", 409), ("rate_limited", 429), ("new", 422)],
+    [
+        ("unknown_order", 404),
+        ("client_order_id_reused", 409),
+        ("rate_limited", 429),
+        ("new", 422),
+        ("client_suspended", 403),
+        ("market_closed", 409),
+        ("trading_halted", 409),
+        ("no_continuous_trading", 409),
+        ("auction_over", 409),
+        ("price_outside_band", 422),
+        ("quantity_off_lot", 422),
+        ("position_limit", 422),
+        ("too_many_open_orders", 422),
+        ("insufficient_margin", 422),
+    ],
 )
 def test_a_refusal_over_the_websocket_has_the_status_that_it_has_over_http(
     code: str, status: int

@@ -1,6 +1,7 @@
 """The strategies: what each decides, within its means, and the market that all of them make."""
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ FIVE_BOTS = ["market_maker", "random_walk", "gaussian", "uniform", "retail"]
 
 
 def quote(**changes: int | None) -> Quote:
-    prices: dict[str, int | None] = {
+    prices: dict[str, Any] = {
         "bid_e4": 99_9000,
         "ask_e4": 100_1000,
         "last_e4": 100_0000,
@@ -205,6 +206,31 @@ def test_a_plan_keeps_prices_in_the_band() -> None:
     plan.limit("MSFT", "sell", 1, 100_0049.9)
     prices = [order.price_e4 for order in plan.decision(1.0).orders]
     assert prices == [50_0000, 150_0000, 100_0000]
+
+
+def test_a_plan_sends_whole_lots() -> None:
+    plan = Plan(view(cash_e4=2_600_0000, shares=25, lot=10), max_open_orders=5)
+    assert plan.limit("MSFT", "buy", 11, 100_0000)
+    assert not plan.limit("MSFT", "buy", 1, 100_0000)
+    assert plan.limit("MSFT", "sell", 1, 101_0000)
+    assert plan.passing("MSFT", "sell", 101_0000)
+    assert plan.market("MSFT", "sell", 2)
+    assert not plan.market("MSFT", "sell", 2)
+    assert plan.decision(1.0).orders == [
+        PlaceOrder("MSFT", "buy", 20, 100_0000),
+        PlaceOrder("MSFT", "sell", 10, 101_0000),
+        PlaceOrder("MSFT", "sell", 10, 101_0000, "ioc"),
+        PlaceOrder("MSFT", "sell", 10, None),
+    ]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_trades_in_lots(name: str) -> None:
+    strategy = make_strategy(name, Random(11))
+    decisions = [strategy.decide(view(lot=25)) for _ in range(200)]
+    quantities = [order.quantity for decision in decisions for order in decision.orders]
+    assert len(quantities) > 20
+    assert all(quantity % 25 == 0 and quantity > 0 for quantity in quantities)
 
 
 def test_a_market_order_needs_somebody_on_the_other_side() -> None:

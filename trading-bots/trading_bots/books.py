@@ -17,6 +17,7 @@ class Books:
                 security.security_id,
                 tick_e4=to_e4(security.tick),
                 reference_e4=to_e4(security.reference_price),
+                lot=security.lot,
             )
             for security in securities
         }

@@ -13,6 +13,7 @@ from trading_bots.client import ExchangeClient
 from trading_bots.errors import ExchangeError
 from trading_bots.links import pause_seconds
 from trading_bots.models import NewOrder, Security
+from trading_bots.rests import BUSY, Rests
 from trading_bots.settings import BotSettings
 from trading_bots.strategies import Decision, PlaceOrder, Strategy, make_strategy
 from trading_bots.streams import Prices, Reports
@@ -41,6 +42,7 @@ class Bot:
         self._doubtful = True
         self._refused_in_a_row = 0
         self._log = log.bind(client_id=settings.account_id, strategy=settings.strategy)
+        self._rests = Rests(self._log)
 
     async def run(self) -> None:
         """Trade until something fails.
@@ -97,14 +99,17 @@ class Bot:
     async def _act(self, decision: Decision) -> float:
         """Carry out a decision; returns for how many seconds the exchange wants a pause.
 
-        Refusals are part of the business: they only cast doubt on the own books.
+        Refusals are part of the business: they cast doubt on the own books, and let a security
+        rest.
         """
+        loop = asyncio.get_running_loop()
         try:
             await asyncio.gather(*(self._cancel(cancel.order_id) for cancel in decision.cancels))
-            if not decision.orders:
+            orders = self._rests.allowed(decision.orders, loop.time())
+            if not orders:
                 return 0.0
-            orders = [_new_order(order) for order in decision.orders]
-            answers = await self._exchange.batch(orders)
+            answers = await self._exchange.batch([_new_order(order) for order in orders])
+            self._rests.learn(orders, answers, loop.time())
             refusals = [answer for answer in answers if isinstance(answer, ExchangeError)]
         except ExchangeError as error:
             refusals = [error]
@@ -115,7 +120,7 @@ class Bot:
         self._refused_in_a_row += 1
         self._log.debug("refused", count=len(refusals), reason=str(refusals[0]))
         wanted = max(refusal.retry_after_seconds or 0.0 for refusal in refusals)
-        busy = any(refusal.status in (429, 503) for refusal in refusals)
+        busy = any(refusal.status in BUSY for refusal in refusals)
         return max(wanted, pause_seconds(self._refused_in_a_row)) if busy else 0.0
 
     async def _cancel(self, order_id: int) -> None:

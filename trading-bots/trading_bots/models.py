@@ -27,7 +27,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Price(Model, frozen=True):
-    """The best prices of a security; `None` where nobody quotes, or has traded yet."""
+    """The best prices of a security; `None` where nobody quotes, or has traded yet.
+
+    `state` is `continuous`, `pre_open`, `auction`, `halted` or `closed`, `until` when that changes
+    by itself. Of an auction, `indicative_price` tells at what price it would trade now.
+    """
 
     security_id: str
     bid: Decimal | None
@@ -39,14 +43,28 @@ class Price(Model, frozen=True):
     timestamp: str
     seq: int
     state: str
+    auction: str | None = None
+    until: str | None = None
+    indicative_price: Decimal | None = None
+    indicative_quantity: int = 0
+    surplus: int = 0
 
 
-class Security(Price, frozen=True):
-    """A listed security: its terms, and its prices."""
+class Security(Price, frozen=True, kw_only=True):
+    """A listed security: its terms, and its prices. `None` is no such limit, or no short selling.
+
+    Prices are multiples of `tick`, quantities of `lot`.
+    """
 
     tick: Decimal
     reference_price: Decimal
     granted_quantity: int
+    lot: int = 1
+    max_order_quantity: int | None = None
+    max_order_value: Decimal | None = None
+    static_band_percent: Decimal | None = None
+    dynamic_band_percent: Decimal | None = None
+    short_margin_percent: Decimal | None = None
 
 
 class OrderOptions(TypedDict, total=False):
@@ -70,7 +88,8 @@ class NewOrder(Model, frozen=True):
 
     With a `stop_price` it is a stop, with a `trail_amount` or a `trail_percent` a trailing stop;
     otherwise a limit order, or without a price a market order. `expires_at`, a time in UTC like
-    `2026-01-31T16:30:00Z`, is for `gtd`. The client gives it a `client_order_id` when it has none.
+    `2026-01-31T16:30:00Z`, is for `gtd`; `opg` and `cls` are for the opening and the closing
+    auction. The client gives it a `client_order_id` when it has none.
     """
 
     security_id: str
@@ -105,11 +124,12 @@ class NewOrder(Model, frozen=True):
 
 
 class Fill(Model, frozen=True):
-    """A part of an order that traded."""
+    """A part of an order that traded; a fee below zero is a rebate."""
 
     trade_id: int
     price: Decimal
     quantity: int
+    fee: Decimal
 
 
 class Order(Model, frozen=True):
@@ -207,11 +227,13 @@ class _Options(Model, frozen=True, kw_only=True):
 class Report(_Options, frozen=True, kw_only=True):
     """An execution report: something happened to an own order.
 
-    After `accepted` come `trade`s, for `quantity` shares at `price` with a `fee`, and perhaps
-    `cancelled`, for the rest. `rejected` is the exchange's refusal, `triggered` tells that a stop
-    was set off (at `last`), `replaced` the new `quantity` and `price`, `reduced` by how many shares
-    (`quantity`) a self-trade was prevented. `mass_cancelled` is about `count` orders, and alone has
-    no `order_id` and `security_id`. What an event does not have is `None`.
+    After `accepted` come `trade`s, for `quantity` shares at `price` with a `fee` (below zero: a
+    rebate) and the `liquidity` of a `maker`, a `taker` or an `auction`; `filled_quantity` counts
+    all. Perhaps `cancelled` comes, for the rest, with its `reason`. `rejected` is the exchange's
+    refusal, `triggered` tells that a stop was set off (at `last`), `replaced` the new `quantity`
+    and `price`, `reduced` by how many shares (`quantity`) a self-trade was prevented.
+    `mass_cancelled` is about `count` orders, and alone has no `order_id` and `security_id`. What
+    an event does not have is `None`.
     """
 
     event: str
@@ -221,6 +243,7 @@ class Report(_Options, frozen=True, kw_only=True):
     client_order_id: str | None = None
     security_id: str | None = None
     quantity: int | None = None
+    filled_quantity: int | None = None
     remaining_quantity: int | None = None
     side: Side | None = None
     type: OrderType | None = None
@@ -313,13 +336,13 @@ class Book(Model, frozen=True):
 
 
 class Trade(Model, frozen=True):
-    """A trade print."""
+    """A trade print; in an auction nobody is the aggressor."""
 
     trade_id: int
     security_id: str
     price: Decimal
     quantity: int
-    aggressor_side: Side
+    aggressor_side: Side | None
     timestamp: str
     seq: int
 

@@ -51,10 +51,11 @@ class Strategy(Protocol):
 
 
 class Plan:
-    """Collects actions; every order leaves it on the tick, affordable, and within the limits.
+    """Collects actions; every order leaves it on the tick, in lots, affordable, within the limits.
 
-    An order that the account can only partly pay for is made smaller, one that it cannot pay for
-    at all is left out. When more than `max_open_orders` would be open, the oldest are cancelled.
+    A quantity is rounded up to whole lots. An order that the account can only partly pay for is
+    made smaller, one that it cannot pay for at all is left out. When more than `max_open_orders`
+    would be open, the oldest are cancelled.
     """
 
     def __init__(self, view: View, max_open_orders: int) -> None:
@@ -96,24 +97,25 @@ class Plan:
     ) -> bool:
         """Plan a limit order near this price; false when there are no means or no room for it."""
         price = on_tick(self._view.quotes[security_id], price_e4)
-        quantity = min(quantity, self.affordable(security_id, side, price))
-        if quantity < 1 or not self._make_room():
+        quantity = self._lots(security_id, side, quantity, price)
+        if not quantity or not self._make_room():
             return False
         self._spend(security_id, side, quantity, price)
         self._orders.append(PlaceOrder(security_id, side, quantity, price, post_only=post_only))
         return True
 
     def passing(self, security_id: str, side: Side, price_e4: float) -> bool:
-        """Plan an immediate-or-cancel order for one share, which needs its means only if it trades.
+        """Plan an immediate-or-cancel order for one lot, which needs its means only if it trades.
 
-        False when the account could not pay for one share.
+        False when the account could not pay for it.
         """
         price = on_tick(self._view.quotes[security_id], price_e4)
-        if not self.affordable(security_id, side, price):
+        quantity = self._lots(security_id, side, 1, price)
+        if not quantity:
             return False
         if self._would_trade(security_id, side, price):
-            self._spend(security_id, side, 1, price)
-        self._orders.append(PlaceOrder(security_id, side, 1, price, "ioc"))
+            self._spend(security_id, side, quantity, price)
+        self._orders.append(PlaceOrder(security_id, side, quantity, price, "ioc"))
         return True
 
     def market(self, security_id: str, side: Side, quantity: int) -> bool:
@@ -123,8 +125,8 @@ class Plan:
         if opposite_e4 is None:
             return False
         worst_e4 = int(opposite_e4 * (1 + MARKET_ORDER_BAND))
-        quantity = min(quantity, self.affordable(security_id, side, worst_e4))
-        if quantity < 1:
+        quantity = self._lots(security_id, side, quantity, worst_e4)
+        if not quantity:
             return False
         self._spend(security_id, side, quantity, worst_e4)
         self._orders.append(PlaceOrder(security_id, side, quantity, None))
@@ -133,6 +135,12 @@ class Plan:
     def decision(self, delay_seconds: float) -> Decision:
         """The plan as a decision."""
         return Decision(list(self._cancels.values()), self._orders, delay_seconds)
+
+    def _lots(self, security_id: str, side: Side, quantity: int, price_e4: int) -> int:
+        """At least this quantity in whole lots, or as many as the account can pay for."""
+        lot = self._view.quotes[security_id].lot
+        wanted = -(-quantity // lot) * lot
+        return min(wanted, self.affordable(security_id, side, price_e4) // lot * lot)
 
     def _make_room(self) -> bool:
         if self._resting >= self._max_open_orders:

@@ -17,7 +17,10 @@ def cost_e4(price_e4: int, quantity: int) -> int:
 
 @dataclass(slots=True)
 class Quote:
-    """A security and its best prices in 1/10,000; `None` where nobody quotes or traded yet."""
+    """A security and its best prices in 1/10,000; `None` where nobody quotes or traded yet.
+
+    Every quantity must be a multiple of its `lot`.
+    """
 
     security_id: str
     tick_e4: int
@@ -25,6 +28,7 @@ class Quote:
     bid_e4: int | None = None
     ask_e4: int | None = None
     last_e4: int | None = None
+    lot: int = 1
 
     @property
     def market_e4(self) -> int:
