@@ -1,23 +1,41 @@
 """The JSON of accounts: cash, shares, and what they have made of them."""
 
 from exchange_shared.units import PPM
+from market_data_feed import answers
 from market_data_feed.projections import Account, Holding, Security
-from market_data_feed.views import Json, amount, average_e4
+from market_data_feed.views import amount, average_e4
+
+Securities = dict[str, Security]
 
 
-def balance(account: Account, seq: int) -> Json:
-    """Cash: what the ledger says, what open orders hold, and what a new order may use."""
+def short_margin_e4(account: Account, securities: Securities) -> int:
+    """The cash kept back for shares that are sold short, or offered and not there."""
+    return sum(
+        securities[security_id].short_margin_e4(held.quantity, held.held)
+        for security_id, held in account.holdings.items()
+        if (held.quantity < 0 or held.available < 0) and security_id in securities
+    )
+
+
+def balance(account: Account, securities: Securities, seq: int) -> answers.Balance:
+    """Cash: what the ledger says, what is kept back, and what a new order may use.
+
+    `held` is what open buy orders hold and the `short_margin` together.
+    """
+    margin_e4 = short_margin_e4(account, securities)
+    held_e4 = account.held_e4 + margin_e4
     return {
         "client_id": account.client_id,
         "balance": amount(account.settled_cash_e4),
-        "held": amount(account.held_e4),
-        "available": amount(account.available_e4),
+        "held": amount(held_e4),
+        "available": amount(account.cash_e4 - held_e4),
+        "short_margin": amount(margin_e4),
         "seq": seq,
     }
 
 
-def holding(found: Holding, seq: int) -> Json:
-    """Shares, likewise."""
+def holding(found: Holding, seq: int) -> answers.Holding:
+    """Shares, likewise; those that are sold short, or offered and not there, are below zero."""
     return {
         "security_id": found.security_id,
         "client_id": found.client_id,
@@ -29,7 +47,7 @@ def holding(found: Holding, seq: int) -> Json:
     }
 
 
-def equity_e4(account: Account, securities: dict[str, Security]) -> int:
+def equity_e4(account: Account, securities: Securities) -> int:
     """Settled cash and settled shares, at the last trade's price or else the reference price."""
     total_e4 = account.settled_cash_e4
     for held in account.holdings.values():
@@ -39,7 +57,7 @@ def equity_e4(account: Account, securities: dict[str, Security]) -> int:
     return total_e4
 
 
-def performance(account: Account, securities: dict[str, Security]) -> Json:
+def performance(account: Account, securities: Securities) -> answers.Performance:
     """Equity, profit since the account was opened, and what it has traded."""
     equity = equity_e4(account, securities)
     profit_e4 = equity - account.opening_equity_e4
@@ -53,16 +71,44 @@ def performance(account: Account, securities: dict[str, Security]) -> Json:
     }
 
 
-def holding_of(account: Account, security_id: str, seq: int) -> Json:
+def results(account: Account, securities: Securities) -> answers.Results:
+    """Its performance, and what of the profit is realised, with what it has paid in fees.
+
+    What is realised is the cash and the cost of the shares that are there, less what the account
+    was opened with. These are the engine's numbers: after settlement the two make the profit.
+    """
+    cost_e4 = unrealised_e4 = 0
+    for security_id, held in account.holdings.items():
+        cost_e4 += held.cost_e4
+        if security_id in securities:
+            unrealised_e4 += securities[security_id].mark_e4 * held.quantity - held.cost_e4
+    return {
+        **performance(account, securities),
+        "realised_profit": amount(account.cash_e4 + cost_e4 - account.opening_equity_e4),
+        "unrealised_profit": amount(unrealised_e4),
+        "fees": amount(account.fees_e4),
+    }
+
+
+def holding_of(account: Account, security_id: str, seq: int) -> answers.Holding:
     """The shares of one security, also when there never were any."""
     found = account.holdings.get(security_id) or Holding(account.client_id, security_id)
     return holding(found, seq)
 
 
-def holdings(account: Account, seq: int) -> list[Json]:
-    """All shares that there are, or are in motion, by security."""
+def holdings(account: Account, seq: int) -> list[answers.Holding]:
+    """All shares that there are, are offered, or are in motion, by security."""
     return [
         holding(found, seq)
         for _, found in sorted(account.holdings.items())
-        if found.quantity or found.settled_quantity
+        if found.quantity or found.settled_quantity or found.held
     ]
+
+
+def whole_account(account: Account, securities: Securities, seq: int) -> answers.WholeAccount:
+    """Cash, shares and results together."""
+    return {
+        **balance(account, securities, seq),
+        **results(account, securities),
+        "holdings": holdings(account, seq),
+    }

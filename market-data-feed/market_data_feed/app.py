@@ -1,15 +1,11 @@
 """The REST side of the feed: market data for everybody, accounts for those whose they are."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Header, Query, Response
 
-from exchange_shared.http import ApiError, json_response
-from exchange_shared.messages import OrderReport
-from market_data_feed import account_views, views
-from market_data_feed.access import Access, key_in
-from market_data_feed.history import History
+from exchange_shared.http import json_response
+from market_data_feed import account_views, answers, market_views, views
 from market_data_feed.parameters import (
     BookRead,
     LeaderboardRead,
@@ -19,131 +15,100 @@ from market_data_feed.parameters import (
     Read,
     ReportsPage,
 )
-from market_data_feed.progress import Progress
-from market_data_feed.projections import Account, Order, Projections, Security
+from market_data_feed.projections import Order
+from market_data_feed.reads import Reads
 
-MIN_SEQ_SECONDS = 5.0
+_ALL = answers.refusals(422, 503)
+_ONE = answers.refusals(404, 422, 503)
+_OWN = answers.refusals(401, 403, 404, 422, 503)
 
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <api_key>`")]
-
-
-@dataclass(frozen=True)
-class Reads:
-    """What the endpoints answer from."""
-
-    projections: Projections
-    progress: Progress
-    history: History
-    access: Access
-
-    async def reached(self, seq: int | None) -> None:
-        """Wait for what a caller has been told by the gateway.
-
-        Raises:
-            ApiError: 503 `seq_not_reached`.
-        """
-        if seq is not None and not await self.progress.wait(seq, MIN_SEQ_SECONDS):
-            message = (
-                f"event {seq} is not applied and settled here yet;"
-                f" the last one that is applied is {self.progress.applied_seq}"
-            )
-            raise ApiError(503, "seq_not_reached", message, "min_seq", retry_after_seconds=1)
-
-    async def account(
-        self, authorization: str | None, client_id: str | None, min_seq: int | None
-    ) -> Account:
-        """An account that the caller may read, as of `min_seq`."""
-        api_key = key_in(authorization)
-        self.access.needs_key(api_key)
-        await self.reached(min_seq)
-        return self.access.account(api_key, client_id)
-
-    def securities(self) -> list[Security]:
-        """All that are listed, by id."""
-        return [security for _, security in sorted(self.projections.securities.items())]
-
-    def security(self, security_id: str) -> Security:
-        """A listed security.
-
-        Raises:
-            ApiError: 404 `unknown_security`.
-        """
-        security = self.projections.securities.get(security_id)
-        if security is None:
-            message = f"{security_id[:12]} is not listed here"
-            raise ApiError(404, "unknown_security", message, "security_id")
-        return security
-
-    async def order(
-        self, authorization: str | None, security_id: str, order_id: int, min_seq: int | None
-    ) -> Order | OrderReport:
-        """An order that the caller may read; another's is as good as unknown.
-
-        Raises:
-            ApiError: 404 `unknown_security` or `unknown_order`, or no key (401).
-        """
-        api_key = key_in(authorization)
-        self.access.needs_key(api_key)
-        await self.reached(min_seq)
-        caller = self.access.caller(api_key)
-        self.security(security_id)
-        order = await self.history.order(security_id, order_id)
-        if order is None or not caller.may_read(order.client_id):
-            message = f"you have no order {order_id} in {security_id}"
-            raise ApiError(404, "unknown_order", message, "order_id")
-        return order
-
-    def leaderboard(self, limit: int) -> list[views.Json]:
-        """The accounts by profit, the best first."""
-        ranked = sorted(
-            (
-                (account.client_id, account_views.performance(account, self.projections.securities))
-                for account in self.projections.accounts.values()
-                if account.opened
-            ),
-            key=lambda entry: (-entry[1]["profit"], entry[0]),
-        )
-        return [
-            {"rank": rank, "client_id": client_id, **performance}
-            for rank, (client_id, performance) in enumerate(ranked[:limit], 1)
-        ]
 
 
 def add_market_routes(app: FastAPI, reads: Reads) -> None:
     """What everybody may read."""
 
-    @app.get("/securities", tags=["market"], summary="All securities: prices and terms")
+    @app.get(
+        "/securities",
+        tags=["market"],
+        summary="All securities: prices, states and terms",
+        response_model=list[answers.Listing],
+        responses=_ALL,
+    )
     async def securities(query: Annotated[Read, Query()]) -> Response:
-        await reads.reached(query.min_seq)
-        return json_response([views.listing(security) for security in reads.securities()])
+        """Each as `/price/{security_id}`, and its terms: null where something does not apply.
 
-    @app.get("/price/{security_id}", tags=["market"], summary="Best prices and last trade")
+        Quantities are multiples of `lot`. A limit price may be `static_band_percent` away from the
+        reference price; a trade that would be more than `dynamic_band_percent` away from the last
+        one halts the security for `halt_seconds`, after which an auction of `auction_seconds`
+        follows. With a `short_margin_percent` it may be sold short.
+        """
+        await reads.reached(query.min_seq)
+        return json_response([market_views.listing(security) for security in reads.securities()])
+
+    @app.get(
+        "/price/{security_id}",
+        tags=["market"],
+        summary="Best prices, last trade, and state",
+        response_model=answers.Price,
+        responses=_ONE,
+    )
     async def price(security_id: str, query: Annotated[Read, Query()]) -> Response:
-        await reads.reached(query.min_seq)
-        return json_response(views.price(reads.security(security_id)))
+        """`state` is `pre_open`, `auction`, `continuous`, `halted` or `closed`.
 
-    @app.get("/book/{security_id}", tags=["market"], summary="The order book by price level")
+        It changes by itself at `until`, or without one when an operator or the schedule wants. Only
+        `continuous` has a bid and an ask. In an auction, `auction` says which kind it is
+        (`opening`, `closing`, `reopening`), and if it ended now, `indicative_quantity` shares would
+        trade at `indicative_price` (null: none would), where `surplus` more are wanted, or offered
+        if it is below zero.
+        """
+        await reads.reached(query.min_seq)
+        return json_response(market_views.price(reads.security(security_id)))
+
+    @app.get(
+        "/book/{security_id}",
+        tags=["market"],
+        summary="The order book by price level",
+        response_model=answers.Book,
+        responses=_ONE,
+    )
     async def book(security_id: str, query: Annotated[BookRead, Query()]) -> Response:
         """Levels are `[price, quantity, orders]`, best first, as of the engine's event `seq`.
 
         `checksum` is the CRC-32 of the ten best levels of each side, written as
         `b<price>:<quantity>` for bids, then `a<price>:<quantity>` for asks, best first, joined by
-        `|`, with prices as integers in 1/10,000: `b4199900:10|a4200100:5`.
+        `|`, with prices as integers in 1/10,000: `b4199900:10|a4200100:5`. In other states than
+        `continuous` bids may be above asks.
         """
         await reads.reached(query.min_seq)
         security = reads.security(security_id)
-        return json_response(views.book(security, query.depth, reads.progress.applied_seq))
+        return json_response(market_views.book(security, query.depth, reads.progress.applied_seq))
 
-    @app.get("/trades/{security_id}", tags=["market"], summary="Trades, newest first")
+    @app.get(
+        "/trades/{security_id}",
+        tags=["market"],
+        summary="Trades, newest first",
+        response_model=list[answers.Trade],
+        responses=_ONE,
+    )
     async def trades(security_id: str, query: Annotated[Page, Query()]) -> Response:
-        """`before` and `after` are trade ids."""
+        """`before` and `after` are trade ids. An auction's trades have no `aggressor_side`."""
         await reads.reached(query.min_seq)
         security = reads.security(security_id)
         return json_response(await reads.history.trades(security, query.bounds))
 
-    @app.get("/leaderboard", tags=["market"], summary="Accounts by profit")
+    @app.get(
+        "/leaderboard",
+        tags=["market"],
+        summary="Accounts by profit",
+        response_model=list[answers.Leader],
+        responses=_ALL,
+    )
     async def leaderboard(query: Annotated[LeaderboardRead, Query()]) -> Response:
-        """`equity` is settled cash and shares at the last trade's price, `volume` in shares."""
+        """`equity` is settled cash and shares at the last trade's price, `volume` in shares.
+
+        Shares that are sold short count below zero.
+        """
         await reads.reached(query.min_seq)
         return json_response(reads.leaderboard(query.limit))
 
@@ -151,7 +116,13 @@ def add_market_routes(app: FastAPI, reads: Reads) -> None:
 def add_order_routes(app: FastAPI, reads: Reads) -> None:
     """Orders and reports, for whose they are."""
 
-    @app.get("/status/{security_id}/{order_id}", tags=["orders"], summary="Latest state")
+    @app.get(
+        "/status/{security_id}/{order_id}",
+        tags=["orders"],
+        summary="Latest state",
+        response_model=answers.Order,
+        responses=_OWN,
+    )
     async def status(
         security_id: str,
         order_id: OrderId,
@@ -163,7 +134,13 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
         view = views.order(found) if isinstance(found, Order) else views.unanswered_order(found)
         return json_response(view)
 
-    @app.get("/report/{security_id}/{order_id}", tags=["orders"], summary="Latest report")
+    @app.get(
+        "/report/{security_id}/{order_id}",
+        tags=["orders"],
+        summary="Latest report",
+        response_model=answers.Report,
+        responses=_OWN,
+    )
     async def report(
         security_id: str,
         order_id: OrderId,
@@ -174,7 +151,13 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
         found = await reads.order(authorization, security_id, order_id, query.min_seq)
         return json_response(await reads.history.latest_report(found))
 
-    @app.get("/orders", tags=["orders"], summary="Own orders, newest first")
+    @app.get(
+        "/orders",
+        tags=["orders"],
+        summary="Own orders, newest first",
+        response_model=list[answers.Order],
+        responses=_OWN,
+    )
     async def orders(query: Annotated[OrdersPage, Query()], authorization: Key = None) -> Response:
         """`before` and `after` are order ids."""
         account = await reads.account(authorization, query.client_id, query.min_seq)
@@ -182,7 +165,13 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
             return json_response(reads.history.open_orders(account, query.bounds))
         return json_response(await reads.history.orders(account, query.bounds))
 
-    @app.get("/reports", tags=["orders"], summary="Own reports, newest first")
+    @app.get(
+        "/reports",
+        tags=["orders"],
+        summary="Own reports, newest first",
+        response_model=list[answers.Report],
+        responses=_OWN,
+    )
     async def reports(
         query: Annotated[ReportsPage, Query()], authorization: Key = None
     ) -> Response:
@@ -194,44 +183,81 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
 
 def add_account_routes(app: FastAPI, reads: Reads) -> None:
     """Accounts, for whose they are. Settled numbers are the clearinghouse's."""
+    securities = reads.projections.securities
 
     def seq() -> int:
         return reads.progress.applied_seq
 
-    @app.get("/holdings/{security_id}/{client_id}", tags=["accounts"], summary="Own shares of one")
+    @app.get(
+        "/holdings/{security_id}/{client_id}",
+        tags=["accounts"],
+        summary="Own shares of one",
+        response_model=answers.Holding,
+        responses=_OWN,
+    )
     async def holding(
         security_id: str,
         client_id: str,
         query: Annotated[Read, Query()],
         authorization: Key = None,
     ) -> Response:
-        """`quantity` is settled; `available` is what a new order may sell."""
+        """`quantity` is settled, and below zero for a short position.
+
+        `available` is what is not in open sell orders; of a security that may be sold short it may
+        be below zero. `average_cost` is what was paid for each share, or what each short one
+        brought, with fees.
+        """
         account = await reads.account(authorization, client_id, query.min_seq)
         reads.security(security_id)
         return json_response(account_views.holding_of(account, security_id, seq()))
 
-    @app.get("/holdings/{client_id}", tags=["accounts"], summary="Own shares")
+    @app.get(
+        "/holdings/{client_id}",
+        tags=["accounts"],
+        summary="Own shares",
+        response_model=list[answers.Holding],
+        responses=_OWN,
+    )
     async def holdings(
         client_id: str, query: Annotated[Read, Query()], authorization: Key = None
     ) -> Response:
+        """Those that there are, or that are offered; each as `/holdings/{security_id}/…`."""
         account = await reads.account(authorization, client_id, query.min_seq)
         return json_response(account_views.holdings(account, seq()))
 
-    @app.get("/balance/{client_id}", tags=["accounts"], summary="Own cash")
+    @app.get(
+        "/balance/{client_id}",
+        tags=["accounts"],
+        summary="Own cash",
+        response_model=answers.Balance,
+        responses=_OWN,
+    )
     async def balance(
         client_id: str, query: Annotated[Read, Query()], authorization: Key = None
     ) -> Response:
-        """`balance` is settled; `available` is what a new order may spend."""
-        account = await reads.account(authorization, client_id, query.min_seq)
-        return json_response(account_views.balance(account, seq()))
+        """`balance` is settled; `available` is what is not `held`, and may be below zero.
 
-    @app.get("/accounts/{client_id}", tags=["accounts"], summary="Everything about an account")
+        Open buy orders hold their cash, and `short_margin` is kept back as well for what is sold
+        short, or offered and not there; a buy that covers may also spend the margin it frees.
+        """
+        account = await reads.account(authorization, client_id, query.min_seq)
+        return json_response(account_views.balance(account, securities, seq()))
+
+    @app.get(
+        "/accounts/{client_id}",
+        tags=["accounts"],
+        summary="Everything about an account",
+        response_model=answers.WholeAccount,
+        responses=_OWN,
+    )
     async def whole_account(
         client_id: str, query: Annotated[Read, Query()], authorization: Key = None
     ) -> Response:
+        """Cash and shares, as `/balance` and `/holdings`, and the profit since it was opened.
+
+        `equity` and `profit` count settled cash and shares at the last trade's price. What is
+        realised and unrealised does not wait for settlement; it adds up to the profit after it.
+        Fees are part of the profit: those of a purchase are in the cost of its shares.
+        """
         account = await reads.account(authorization, client_id, query.min_seq)
-        content: dict[str, Any] = account_views.balance(account, seq())
-        content["holdings"] = account_views.holdings(account, seq())
-        return json_response(
-            content | account_views.performance(account, reads.projections.securities)
-        )
+        return json_response(account_views.whole_account(account, securities, seq()))

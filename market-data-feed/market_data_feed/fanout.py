@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from exchange_shared.http import ApiError, encode_json
 from exchange_shared.messages import (
     AnyFeedRecord,
+    IndicativeChanged,
+    MarketStateChanged,
     OrderRejected,
     OrderRepeated,
     OrderReport,
@@ -17,7 +19,7 @@ from exchange_shared.messages import (
     TradeSettled,
 )
 from exchange_shared.metrics import Metrics
-from market_data_feed import views
+from market_data_feed import answers, market_views, views
 from market_data_feed.projections import Projections
 
 Topic = tuple[str, str]
@@ -26,7 +28,7 @@ ALL_PRICES: Topic = ("price", "")
 
 
 def price_of(security_id: str) -> Topic:
-    """Every change of a security's price."""
+    """Every change of a security's price, state or terms."""
     return ("price", security_id)
 
 
@@ -109,7 +111,7 @@ class Fanout:
         """Send what a record means to whom it concerns; it must just have been applied."""
         if not self._topics:
             return
-        if isinstance(record, PriceChanged):
+        if isinstance(record, PriceChanged | MarketStateChanged | IndicativeChanged):
             self._price(record)
         elif isinstance(record, TradeExecuted | TradeSettled):
             self._fill(record)
@@ -120,25 +122,26 @@ class Fanout:
         elif isinstance(record, SecurityListed):
             self._listing(record)
 
-    def _price(self, event: PriceChanged) -> None:
+    def _price(self, event: PriceChanged | MarketStateChanged | IndicativeChanged) -> None:
         one = price_of(event.security_id)
         security = self._projections.securities.get(event.security_id)
         if security is not None and (one in self._topics or ALL_PRICES in self._topics):
-            self._send(views.price_change(security, event), one, ALL_PRICES)
+            self._send(market_views.price_change(security, event), one, ALL_PRICES)
 
     def _listing(self, event: SecurityListed) -> None:
         security = self._projections.securities[event.security_id]
-        if security.seq == event.seq:  # else it was listed before
-            self._send(views.price(security), ALL_PRICES)
+        if security.seq == event.seq:  # else it was listed before, with the same terms
+            self._send(market_views.price(security), price_of(event.security_id), ALL_PRICES)
 
     def _fill(self, record: TradeExecuted | TradeSettled) -> None:
+        number = self._projections.report_seq
         buyer, seller = reports_of(record.buyer_id), reports_of(record.seller_id)
-        if buyer in self._topics or seller in self._topics:
-            reports = views.fill_reports(self._projections.report_seq, record)
-            self._send(reports[0], buyer)
-            self._send(reports[1], seller)
+        if buyer in self._topics:
+            self._send(views.fill_report(number, record, "buy"), buyer)
+        if seller in self._topics:
+            self._send(views.fill_report(number, record, "sell"), seller)
 
-    def _send(self, content: views.Json, *topics: Topic) -> None:
+    def _send(self, content: answers.Price | answers.Report, *topics: Topic) -> None:
         message = encode_json(content).decode()
         for topic in topics:
             for subscriber in self._topics.get(topic, ()):

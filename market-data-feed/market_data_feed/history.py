@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from exchange_shared.messages import OrderReport, TradeExecuted, TradeSettled
-from market_data_feed import views
+from exchange_shared.messages import OrderReport, Side, TradeExecuted, TradeSettled
+from market_data_feed import answers, market_views, views
 from market_data_feed.database import READ_SECONDS, Database, storage_unavailable
 from market_data_feed.projections import Account, Order, Projections, Security
 from market_data_feed.rows import order_of, order_report_of, settlement_of, trade_of
 from market_data_feed.store import Store
-from market_data_feed.views import Json
 
 Page = tuple[int, int, int]
 """Only what is numbered above the first and below the second, and how many at the most."""
@@ -29,7 +28,7 @@ class History:
             raise storage_unavailable()
         return await self._database.fetch(query, *arguments)
 
-    async def trades(self, security: Security, page: Page) -> list[Json]:
+    async def trades(self, security: Security, page: Page) -> list[answers.Trade]:
         """A page of a security's trades, newest first."""
         after, before, limit = page
         found: list[TradeExecuted] = []
@@ -42,7 +41,7 @@ class History:
             if security.older_trades:
                 rows = await self._fetch("trades_of_security", security.security_id, *page)
                 found = [trade_of(row) for row in rows]
-        return [views.trade(event) for event in found]
+        return [market_views.trade(event) for event in found]
 
     async def order(self, security_id: str, order_id: int) -> Order | OrderReport | None:
         """The latest state of an order, or the report of one that the engine did not answer."""
@@ -56,16 +55,14 @@ class History:
             return report if report and report.security_id == security_id else None
         return found if found.security_id == security_id else None
 
-    async def latest_report(self, order: Order | OrderReport) -> Json:
+    async def latest_report(self, order: Order | OrderReport) -> answers.Report:
         """The latest report of an order: of its last trade, or else of its acceptance."""
         if isinstance(order, Order):
             latest = order.latest_report
             if latest is None and order.last_trade_id is not None:
                 latest = await self._latest_fill(order.security_id, order.last_trade_id)
             if latest is not None:
-                number, record = latest
-                reports = views.fill_reports(number, record)
-                return reports[0] if record.buy_order_id == order.order_id else reports[1]
+                return views.fill_report(*latest, order.side)
         rows = await self._fetch("report_of_order", order.order_id)
         if rows:
             return views.order_report(rows[0]["report_seq"], order_report_of(rows[0]))
@@ -80,46 +77,49 @@ class History:
                 return row["report_seq"], record_of(row)
         return None
 
-    async def orders(self, account: Account, page: Page) -> list[Json]:
+    async def orders(self, account: Account, page: Page) -> list[answers.Order]:
         """A page of a client's orders, newest first."""
         rows = await self._fetch("orders_of_client", account.client_id, *page)
         return [views.order(order_of(row)) for row in rows]
 
-    def open_orders(self, account: Account, page: Page) -> list[Json]:
+    def open_orders(self, account: Account, page: Page) -> list[answers.Order]:
         """The same of the open ones."""
         after, before, limit = page
         numbers = sorted((n for n in account.open_orders if after < n < before), reverse=True)
         return [views.order(account.open_orders[number]) for number in numbers[:limit]]
 
-    async def reports(self, account: Account, event_type: str | None, page: Page) -> list[Json]:
+    async def reports(
+        self, account: Account, event_type: str | None, page: Page
+    ) -> list[answers.Report]:
         """A page of a client's reports, newest first: of one type, or of all together."""
-        found: list[Json] = []
-        for name, query, reports_of in _REPORTS:
+        found: list[answers.Report] = []
+        for name, query, report_of in _REPORTS:
             if event_type in (None, name):
-                for row in await self._fetch(query, account.client_id, *page):
-                    found += reports_of(row, account.client_id)
-        found.sort(key=lambda report: report["report_seq"], reverse=True)
+                rows = await self._fetch(query, account.client_id, *page)
+                found += [report_of(row, account.client_id) for row in rows]
+        found.sort(key=lambda report: report["report_seq"] or 0, reverse=True)
         return found[: page[2]]
 
 
-def _order_reports(row: Any, _client_id: str) -> list[Json]:
-    return [views.order_report(row["report_seq"], order_report_of(row))]
+def _order_report(row: Any, _client_id: str) -> answers.Report:
+    return views.order_report(row["report_seq"], order_report_of(row))
 
 
-def _own(reports: tuple[Json, Json], client_id: str) -> list[Json]:
-    return [report for report in reports if report["client_id"] == client_id]
+def _trade_report(row: Any, client_id: str) -> answers.Report:
+    return views.fill_report(row["report_seq"], trade_of(row), _side(row, client_id))
 
 
-def _trade_reports(row: Any, client_id: str) -> list[Json]:
-    return _own(views.fill_reports(row["report_seq"], trade_of(row)), client_id)
+def _settlement_report(row: Any, client_id: str) -> answers.Report:
+    return views.fill_report(row["report_seq"], settlement_of(row), _side(row, client_id))
 
 
-def _settlement_reports(row: Any, client_id: str) -> list[Json]:
-    return _own(views.fill_reports(row["report_seq"], settlement_of(row)), client_id)
+def _side(row: Any, client_id: str) -> Side:
+    """Of a client in a trade; nobody trades with themselves."""
+    return "buy" if row["buyer_id"] == client_id else "sell"
 
 
-_REPORTS: tuple[tuple[str, str, Callable[[Any, str], list[Json]]], ...] = (
-    ("order", "order_reports_of_client", _order_reports),
-    ("trade", "trades_of_client", _trade_reports),
-    ("settlement", "settlements_of_client", _settlement_reports),
+_REPORTS: tuple[tuple[str, str, Callable[[Any, str], answers.Report]], ...] = (
+    ("order", "order_reports_of_client", _order_report),
+    ("trade", "trades_of_client", _trade_report),
+    ("settlement", "settlements_of_client", _settlement_report),
 )

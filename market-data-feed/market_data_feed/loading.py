@@ -2,9 +2,9 @@
 
 from exchange_shared.bus import DATA_FEED
 from exchange_shared.postgres import Connection, StoredPosition, load_position, load_queries
-from market_data_feed.projections import Projections, Security
+from market_data_feed.projections import Projections
 from market_data_feed.projections.market import RECENT_TRADES
-from market_data_feed.rows import order_of, trade_of
+from market_data_feed.rows import order_of, security_of, trade_of
 
 _QUERIES = load_queries(__package__)
 _LAST = 2**62
@@ -28,7 +28,7 @@ async def load_projections(connection: Connection) -> tuple[Projections, StoredP
 
 async def _load_securities(connection: Connection, projections: Projections) -> None:
     for row in await connection.fetch(_QUERIES["load_securities"]):
-        security = Security(**dict(row))
+        security = security_of(row)
         projections.securities[security.security_id] = security
         trades = await connection.fetch(
             _QUERIES["trades_of_security"], security.security_id, 0, _LAST, RECENT_TRADES
@@ -43,6 +43,7 @@ async def _load_accounts(connection: Connection, projections: Projections) -> No
         account.settled_cash_e4 = row["settled_cash_e4"]
         account.trades = row["trades"]
         account.volume = row["volume"]
+        account.fees_e4 = row["fees_e4"]
         if row["api_key_hash"] is not None:
             account.api_key_hash = row["api_key_hash"]
             account.opened_us = row["opened_us"]

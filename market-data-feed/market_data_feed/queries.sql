@@ -36,31 +36,52 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]);
 
 -- name: upsert_securities
 INSERT INTO security (
-    security_id, tick_e4, reference_price_e4, granted_quantity, last_e4, volume, trades, seq,
-    time_us
+    security_id, reference_price_e4, last_e4, volume, trades, seq, time_us, state, auction, until_us,
+    indicative_price_e4, indicative_quantity, surplus, tick_e4, granted_quantity, lot_quantity,
+    max_order_quantity, max_order_value_e4, static_band_ppm, dynamic_band_ppm, halt_us, auction_us,
+    short_margin_ppm
 )
 SELECT * FROM unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::bigint[], $9::bigint[]
+    $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+    $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
+    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]
 )
 ON CONFLICT (security_id) DO UPDATE SET
-    tick_e4 = excluded.tick_e4,
     reference_price_e4 = excluded.reference_price_e4,
-    granted_quantity = excluded.granted_quantity,
     last_e4 = excluded.last_e4,
     volume = excluded.volume,
     trades = excluded.trades,
     seq = excluded.seq,
-    time_us = excluded.time_us;
+    time_us = excluded.time_us,
+    state = excluded.state,
+    auction = excluded.auction,
+    until_us = excluded.until_us,
+    indicative_price_e4 = excluded.indicative_price_e4,
+    indicative_quantity = excluded.indicative_quantity,
+    surplus = excluded.surplus,
+    tick_e4 = excluded.tick_e4,
+    granted_quantity = excluded.granted_quantity,
+    lot_quantity = excluded.lot_quantity,
+    max_order_quantity = excluded.max_order_quantity,
+    max_order_value_e4 = excluded.max_order_value_e4,
+    static_band_ppm = excluded.static_band_ppm,
+    dynamic_band_ppm = excluded.dynamic_band_ppm,
+    halt_us = excluded.halt_us,
+    auction_us = excluded.auction_us,
+    short_margin_ppm = excluded.short_margin_ppm;
 
 -- name: upsert_balances
-INSERT INTO balance (client_id, cash_e4, settled_cash_e4, trades, volume)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+INSERT INTO balance (client_id, cash_e4, settled_cash_e4, trades, volume, fees_e4)
+SELECT * FROM unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]
+)
 ON CONFLICT (client_id) DO UPDATE SET
     cash_e4 = excluded.cash_e4,
     settled_cash_e4 = excluded.settled_cash_e4,
     trades = excluded.trades,
-    volume = excluded.volume;
+    volume = excluded.volume,
+    fees_e4 = excluded.fees_e4;
 
 -- name: upsert_holdings
 INSERT INTO holding (client_id, security_id, quantity, settled_quantity, cost_e4)

@@ -11,7 +11,7 @@ from exchange_shared.messages import (
     TradeExecuted,
     TradeSettled,
 )
-from market_data_feed.projections import NO_OPTIONS, Changes, Options, Order
+from market_data_feed.projections import NO_OPTIONS, Changes, Options, Order, Security, Terms
 from market_data_feed.projections.changes import OrderAnswer
 from market_data_feed.views import repeated_message
 
@@ -70,15 +70,10 @@ class Rows(NamedTuple):
                  account.opening_equity_e4)
                 for account in changes.clients
             ],
-            securities=[
-                (found.security_id, found.tick_e4, found.reference_price_e4,
-                 found.granted_quantity, found.last_e4, found.volume, found.trades, found.seq,
-                 found.time_us)
-                for found in changes.securities
-            ],
+            securities=[_security_row(found) for found in changes.securities],
             balances=[
                 (account.client_id, account.cash_e4, account.settled_cash_e4, account.trades,
-                 account.volume)
+                 account.volume, account.fees_e4)
                 for account in changes.accounts
             ],
             holdings=[
@@ -101,6 +96,15 @@ class Rows(NamedTuple):
 def _storable(text: str | None) -> str | None:
     """Postgres has no place for U+0000 in a text."""
     return text if text is None or "\0" not in text else text.replace("\0", "")
+
+
+def _security_row(found: Security) -> Row:
+    return (
+        found.security_id, found.reference_price_e4, found.last_e4, found.volume, found.trades,
+        found.seq, found.time_us, found.state, found.auction, found.until_us,
+        found.indicative_price_e4, found.indicative_quantity, found.surplus,
+        *msgspec.structs.astuple(found.terms),
+    )  # fmt: skip
 
 
 def _order_row(order: Order) -> Row:
@@ -188,6 +192,13 @@ def _price_row(event: PriceChanged) -> Row:
         event.security_id, event.seq, event.time_us, event.bid_e4, event.bid_quantity,
         event.ask_e4, event.ask_quantity, event.last_e4,
     )  # fmt: skip
+
+
+def security_of(row: Record) -> Security:
+    """The security in a row of `security`, with an empty book and without its trades."""
+    values = dict(row)
+    terms = Terms(**{name: values.pop(name) for name in Terms.__struct_fields__})
+    return Security(**values, terms=terms)
 
 
 def order_of(row: Record) -> Order:

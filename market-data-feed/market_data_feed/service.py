@@ -13,7 +13,7 @@ from exchange_shared.postgres import open_pool
 from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.settings import OperatorSettings
 from market_data_feed.access import Access
-from market_data_feed.app import Reads, add_account_routes, add_market_routes, add_order_routes
+from market_data_feed.app import add_account_routes, add_market_routes, add_order_routes
 from market_data_feed.consumer import SERVICE, Consumer, applied_seq, settled_seq
 from market_data_feed.dashboard import add_dashboard
 from market_data_feed.database import Database
@@ -21,6 +21,7 @@ from market_data_feed.fanout import Fanout
 from market_data_feed.history import History
 from market_data_feed.loading import load_projections
 from market_data_feed.progress import Progress
+from market_data_feed.reads import Reads
 from market_data_feed.store import Store
 from market_data_feed.streams import Streams, add_streams
 
@@ -28,7 +29,8 @@ DESCRIPTION = (
     "Tells what happens on the exchange: prices, books, trades, orders, accounts. Send"
     " `Authorization: Bearer <api_key>` for what is yours, and `?min_seq=` with the `seq` of an"
     " answer of the gateway to read your own writes.\n\n"
-    "WebSockets: `/stream/price?security_id=` tells every change of a best price to everybody;"
+    "WebSockets: `/stream/price?security_id=` tells everybody every change of a best price, of the"
+    " last one, of the state, and of what an auction would do, shaped like `/price/{security_id}`;"
     " `/stream/report` tells a client its own orders, trades and settlements, after"
     ' `{"type": "login", "api_key": "…"}` or with the key in the header `Authorization`.'
 )

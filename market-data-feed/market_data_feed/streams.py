@@ -1,6 +1,7 @@
 """The WebSocket side of the feed: prices for everybody, reports for those whose they are."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,10 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from exchange_shared.auth import origin_allowed
 from exchange_shared.http import ApiError, decode_json, encode_json, error_response
-from market_data_feed import views
+from market_data_feed import market_views
 from market_data_feed.access import key_in
-from market_data_feed.app import Reads
 from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of
+from market_data_feed.reads import Reads
 
 LOGIN_SECONDS = 5.0
 FAREWELL_SECONDS = 1.0
@@ -42,7 +43,7 @@ class Streams:
         await websocket.send_denial_response(error_response(error))
         return False
 
-    async def send(self, websocket: WebSocket, first: list[views.Json], topic: Topic) -> None:
+    async def send(self, websocket: WebSocket, first: Sequence[object], topic: Topic) -> None:
         """Send the first messages, then what comes, until the client goes or is too slow.
 
         Nothing is awaited between the making of `first` and the subscription, so nothing is lost.
@@ -74,7 +75,7 @@ def add_streams(app: FastAPI, streams: Streams) -> None:
 
     @app.websocket("/stream/price")
     async def prices(websocket: WebSocket) -> None:
-        """Every best-price change; first the current price of the security, or of all."""
+        """Every change of price or state; first those of the security, or of all, as they are."""
         if not await streams.accept(websocket):
             return
         security_id = websocket.query_params.get("security_id")
@@ -88,7 +89,9 @@ def add_streams(app: FastAPI, streams: Streams) -> None:
             except ApiError as error:
                 await _refuse(websocket, error)
                 return
-            await streams.send(websocket, [views.price(security) for security in shown], topic)
+            await streams.send(
+                websocket, [market_views.price(security) for security in shown], topic
+            )
 
     @app.websocket("/stream/report")
     async def reports(websocket: WebSocket) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,19 @@ from exchange_shared.messages import (
     Side,
     encode_batch,
 )
-from market_data_feed import app
+from market_data_feed import reads
 from market_data_feed.store import StoreMoved
 from tests.conftest import Databases
-from tests.support.feed_market import ENGINE, GATEWAY, FeedMarket
+from tests.support.feed_log import ENGINE, GATEWAY
+from tests.support.feed_market import FeedMarket
 from tests.support.flows import market_commands, order_flow
-from tests.support.rich_flow import Shape, rich_flow
+from tests.support.rich_flow import SHAPES, Shape, rich_flow
 from tests.support.rich_flow import opening as opening_of
 from tests.support.running_feed import RunningFeed, headers_of, limit, opening, running_feed
 from tests.support.servers import PostgresServer
 
 RICH = Shape("mixed", display=0.3, hidden=0.2, apart=1, mistakes=0)
+(EVERYTHING,) = (replace(one, mistakes=0) for one in SHAPES if one.name == "everything")
 
 
 @pytest.fixture
@@ -102,13 +105,30 @@ async def test_prices_books_and_trades_are_told_to_everybody(
         "bid_quantity": 0,
         "ask_quantity": 6,
         "last": 100,
+        "reference_price": 100,
         "volume": 4,
         "timestamp": "1970-01-01T00:00:00.012000Z",
         "seq": 9,
         "state": "continuous",
+        "auction": None,
+        "until": None,
+        "indicative_price": None,
+        "indicative_quantity": 0,
+        "surplus": 0,
     }
     assert await feed.get("/price/MSFT", min_seq=SEQ) == price
-    terms = {"tick": 0.01, "reference_price": 100, "granted_quantity": 100}
+    terms = {
+        "tick": 0.01,
+        "lot": 1,
+        "granted_quantity": 100,
+        "max_order_quantity": None,
+        "max_order_value": None,
+        "static_band_percent": None,
+        "dynamic_band_percent": None,
+        "halt_seconds": 0,
+        "auction_seconds": 0,
+        "short_margin_percent": None,
+    }
     assert await feed.get("/securities") == [price | terms]
     book = await feed.get("/book/MSFT")
     assert (book.pop("checksum"), book) == (
@@ -137,6 +157,7 @@ async def test_accounts_show_settled_cash_and_shares_and_what_is_held(
         "balance": 10_000 - paid,
         "held": 0,
         "available": 10_000 - paid,
+        "short_margin": 0,
         "seq": 9,
     }
     assert await feed.get("/holdings/MSFT/bob", "bob") == {
@@ -158,10 +179,19 @@ async def test_accounts_show_settled_cash_and_shares_and_what_is_held(
         "seq": 9,
     }
     assert await feed.get("/holdings/alice", "alice") == [alice]
-    cash = {"client_id": "alice", "balance": 10_400, "held": 0, "available": 10_400, "seq": 9}
+    cash = {
+        "client_id": "alice",
+        "balance": 10_400,
+        "held": 0,
+        "available": 10_400,
+        "short_margin": 0,
+        "seq": 9,
+    }
     results = {"equity": 20_000, "profit": 0, "return": 0, "trades": 1, "volume": 4}
+    profits = {"realised_profit": 0, "unrealised_profit": 0, "fees": 0}
     assert await feed.get("/balance/alice", "alice") == cash
-    assert await feed.get("/accounts/alice", "alice") == cash | results | {"holdings": [alice]}
+    account = cash | results | profits | {"holdings": [alice]}
+    assert await feed.get("/accounts/alice", "alice") == account
     assert await feed.get("/leaderboard") == [
         {"rank": 1, "client_id": "alice"} | results,
         {"rank": 2, "client_id": "bob"}
@@ -522,7 +552,7 @@ async def test_a_read_waits_for_what_its_caller_has_seen(feed: RunningFeed, bus:
 async def test_a_read_of_what_does_not_come_is_refused_in_time(
     feed: RunningFeed, market: FeedMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "MIN_SEQ_SECONDS", 0.05)
+    monkeypatch.setattr(reads, "MIN_SEQ_SECONDS", 0.05)
     answer = await feed.http.get(f"/price/MSFT?min_seq={SEQ + 1}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "seq_not_reached")
     assert answer.headers["Retry-After"] == "1"
@@ -609,7 +639,10 @@ async def everything(feed: RunningFeed, market: FeedMarket) -> dict[str, Any]:
     answers |= {f"/trades/{name}": await all_pages(feed, f"/trades/{name}") for name in listed}
     for account in market.exchange.state().accounts:
         name = account.client_id
-        answers[name] = await feed.get(f"/accounts/{name}", "operator")
+        told = answers[name] = await feed.get(f"/accounts/{name}", "operator")
+        profit = told["realised_profit"] + told["unrealised_profit"]
+        cash = told["held"] + told["available"]
+        assert (round(profit, 4), round(cash, 4)) == (told["profit"], told["balance"])
         for path in (f"/orders?client_id={name}", f"/reports?client_id={name}"):
             answers[path] = await all_pages(feed, path)
         path = f"/orders?client_id={name}&status=open"
@@ -632,23 +665,23 @@ async def all_pages(feed: RunningFeed, path: str) -> list[Any]:
     return found
 
 
-def commands(seed: int, count: int, *, rich: bool = False) -> Iterator[list[AnyCommand]]:
-    """A busy market's commands, a few at a time; with every type and option if it is rich."""
+def commands(seed: int, count: int, shape: Shape | None = None) -> Iterator[list[AnyCommand]]:
+    """A busy market's commands, a few at a time; with every type and option if it has a shape."""
     flow = order_flow(seed, count)
-    if rich:
-        flow = rich_flow(seed, count, RICH)
-        assert list(itertools.islice(flow, len(opening_of(RICH)))) == opening_of(RICH)
+    if shape is not None:
+        flow = rich_flow(seed, count, shape)
+        assert list(itertools.islice(flow, len(opening_of(shape)))) == opening_of(shape)
     while group := list(itertools.islice(flow, 20)):
         yield group
 
 
-@pytest.mark.parametrize("rich", [False, True])
+@pytest.mark.parametrize("shape", [None, RICH, EVERYTHING], ids=["plain", "rich", "everything"])
 async def test_a_restarted_feed_tells_the_same_as_before(
-    databases: Databases, bus: Bus, postgres_server: PostgresServer, rich: bool
+    databases: Databases, bus: Bus, postgres_server: PostgresServer, shape: Shape | None
 ) -> None:
     market = FeedMarket(bus)
-    await market.trade(*(opening_of(RICH) if rich else market_commands()))
-    groups = commands(7, 600, rich=rich)
+    await market.trade(*(market_commands() if shape is None else opening_of(shape)))
+    groups = commands(7, 600, shape)
     async with running_feed(databases.market_data, bus) as feed:
         for group in itertools.islice(groups, 15):
             await market.trade(*group)

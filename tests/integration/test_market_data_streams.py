@@ -16,7 +16,8 @@ from exchange_shared.bus.sqlite import SQLiteBus
 from exchange_shared.messages import AnyCommand, CancelOrder, OrderReport
 from market_data_feed import streams
 from tests.conftest import Databases
-from tests.support.feed_market import GATEWAY, FeedMarket
+from tests.support.feed_log import GATEWAY
+from tests.support.feed_market import FeedMarket
 from tests.support.running_feed import (
     RunningFeed,
     headers_of,

@@ -14,7 +14,12 @@ import pytest
 from exchange_migrations import MigrationError, create_databases, migrate
 from exchange_migrations.__main__ import prepare
 from exchange_migrations.databases import create_roles
-from exchange_migrations.runner import Migration, apply_migrations, number_migrations
+from exchange_migrations.runner import (
+    Migration,
+    apply_migrations,
+    load_migrations,
+    number_migrations,
+)
 from exchange_migrations.settings import MigrationSettings
 from tests.support.processes import free_port
 from tests.support.servers import PostgresServer, RabbitMQServer
@@ -104,6 +109,44 @@ async def test_a_file_that_fails_leaves_nothing_of_itself(dsn: str) -> None:
     assert await journal(dsn) == recorded(FIRST)
     await apply_migrations(dsn, [FIRST, SECOND])
     assert await journal(dsn) == recorded(FIRST, SECOND)
+
+
+async def test_a_ledger_from_before_short_selling_is_kept_and_takes_it_from_then_on(
+    dsn: str,
+) -> None:
+    moved = (
+        "UPDATE account SET balance = balance + CASE owner WHEN 'house:fees' THEN -7 ELSE 7 END"
+        " WHERE asset = 'cash' AND owner IN ('house:fees', 'ada')"
+    )
+    short = (
+        "UPDATE account SET balance = balance + CASE owner WHEN 'ada' THEN -9 ELSE 9 END"
+        " WHERE asset = 'MSFT'"
+    )
+    overdrawn = moved.replace("-7", "+7").replace("ELSE 7", "ELSE -7")
+    await apply_migrations(dsn, load_migrations("clearing_data")[:1])
+    await fetch(
+        dsn,
+        "INSERT INTO account (owner, asset) VALUES ('ada', 'cash'), ('house:fees', 'cash'),"
+        " ('ada', 'MSFT'), ('house:issuer', 'MSFT')",
+    )
+    await fetch(dsn, "INSERT INTO transfer VALUES (1, 5, 1, 2, 1)")
+    for refused in (moved, short, overdrawn):
+        with pytest.raises(asyncpg.CheckViolationError, match="account_not_negative"):
+            await fetch(dsn, refused)
+    await migrate(dsn, "clearing_data")
+    await fetch(dsn, moved)
+    await fetch(dsn, short)
+    accounts = await fetch(dsn, "SELECT owner, asset, balance FROM account ORDER BY id")
+    assert accounts == [
+        ("ada", "cash", 7),
+        ("house:fees", "cash", -7),
+        ("ada", "MSFT", -9),
+        ("house:issuer", "MSFT", 9),
+    ]
+    assert await fetch(dsn, "SELECT execution_seq, leg, amount FROM transfer") == [(1, 1, 5)]
+    await fetch(dsn, overdrawn)
+    with pytest.raises(asyncpg.CheckViolationError, match="client_cash_not_negative"):
+        await fetch(dsn, overdrawn)
 
 
 def test_files_are_numbered_without_a_gap() -> None:

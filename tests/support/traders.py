@@ -1,15 +1,22 @@
-"""Traders who do what the documentation says: on any doubt, send the same order again."""
+"""Traders who do what the documentation says: on any doubt, send the same order again.
+
+And an operator, who interrupts them.
+"""
 
 import asyncio
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import httpx
 
+from tests.support.stack import OPERATOR_KEY
+
 RETRY_SECONDS = 0.05
 SECURITIES = {"MSFT": 420.0, "AAPL": 230.0, "SHEL": 70.0}
+INTERRUPTIONS = ("start_auction", "uncross", "halt", "resume", "uncross")
 
 
 @dataclass
@@ -29,6 +36,11 @@ class PersistentTrader:
     def api_key(self) -> str:
         """The trader's key."""
         return f"key-of-client-{self.client_id}"
+
+    @property
+    def accepted(self) -> dict[str, dict[str, Any]]:
+        """The answers to the orders that were not refused."""
+        return {name: one for name, one in self.outcomes.items() if "error" not in one}
 
     async def open_account(self, http: httpx.AsyncClient) -> None:
         """Open the account."""
@@ -68,3 +80,16 @@ class PersistentTrader:
                 return known
             self.doubts += 1
             await asyncio.sleep(RETRY_SECONDS)
+
+
+async def interrupt_trading(gateway_url: str, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
+    """Lead one security after another through auctions and a halt until told to stop."""
+    headers = {"Authorization": f"Bearer {OPERATOR_KEY}"}
+    for action, security_id in itertools.cycle(itertools.product(INTERRUPTIONS, SECURITIES)):
+        if stop.is_set():
+            return
+        body = {"action": action, "security_id": security_id}
+        with suppress(httpx.TransportError):
+            answer = await http.post(f"{gateway_url}/admin/state", json=body, headers=headers)
+            assert answer.status_code in (200, 202, 409, 503), answer.text
+        await asyncio.sleep(RETRY_SECONDS)

@@ -12,6 +12,8 @@ from exchange_shared.messages import (
     AccountOpened,
     AnyEvent,
     AnyFeedRecord,
+    IndicativeChanged,
+    MarketStateChanged,
     OrderAccepted,
     OrderCancelled,
     OrderRejected,
@@ -19,10 +21,13 @@ from exchange_shared.messages import (
     SecurityListed,
     TradeExecuted,
 )
-from market_data_feed import account_views, views
-from market_data_feed.projections import Book, Changes, Projections, Security
+from exchange_shared.messages.commands import AUCTION_ONLY
+from exchange_shared.units import from_e4
+from market_data_feed import account_views, answers, market_views, views
+from market_data_feed.projections import Book, Changes, Projections, Security, Terms
 from market_data_feed.projections.orders import accepted_order
 from market_data_feed.rows import ORDER_COLUMNS, Rows, order_of
+from matching_engine.core.snapshotting import load
 from tests.support.feed_market import FeedMarket
 from tests.support.flows import market_commands, order_flow
 from tests.support.rich_flow import SHAPES, Shape, rich_flow
@@ -110,7 +115,9 @@ def displayed_books(market: FeedMarket) -> dict[str, Levels]:
         for levels, order_ids in zip(sides, (security.bids, security.asks), strict=True):
             shown: dict[int, tuple[int, int]] = {}
             for order in (orders[order_id] for order_id in order_ids):
-                if order.request.hidden:
+                request = order.request
+                in_auctions_only = request.time_in_force in AUCTION_ONLY or not request.price_e4
+                if request.hidden or in_auctions_only:
                     continue
                 assert order.price_e4 is not None
                 part = order.displayed_quantity or order.remaining_quantity
@@ -127,13 +134,19 @@ def feed_books(projections: Projections) -> dict[str, Levels]:
 
 
 def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None:
-    """Cash, shares, holds, open orders, displayed books and last prices are the engine's."""
+    """Cash, shares, holds, orders, displayed books, prices, terms and states are the engine's."""
     state = market.exchange.state()
+    engine = load(state)
     assert {
         account.client_id: (
             account.cash_e4,
             account.held_e4,
-            sorted((h.security_id, h.quantity, h.held) for h in account.holdings.values()),
+            account_views.balance(account, projections.securities, 0)["available"],
+            sorted(
+                (held.security_id, held.quantity, held.held)
+                for held in account.holdings.values()
+                if held.quantity or held.held
+            ),
             account.api_key_hash,
         )
         for account in projections.accounts.values()
@@ -141,7 +154,8 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
         account.client_id: (
             account.cash_e4,
             account.cash_held_e4,
-            sorted(account.positions),
+            from_e4(engine.accounts[account.client_id].available_e4),
+            sorted(position for position in account.positions if any(position[1:])),
             account.api_key_hash,
         )
         for account in state.accounts
@@ -159,7 +173,7 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
     } == {
         order.request.order_id: (
             order.quantity,
-            order.price_e4,
+            order.price_e4 if order.request.price_e4 else None,  # a collar is not told
             order.remaining_quantity,
             order.notional_e4,
             order.stop_price_e4 is not None,
@@ -167,8 +181,24 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
         for order in state.orders
     }
     assert feed_books(projections) == displayed_books(market)
-    assert {s.security_id: s.last_e4 for s in state.securities} == {
-        s.security_id: s.last_e4 for s in projections.securities.values()
+    assert {
+        name: (
+            one.terms,
+            one.last_e4,
+            one.reference_price_e4,
+            (one.state, one.auction, one.until_us),
+            (one.indicative_price_e4, one.indicative_quantity, one.surplus),
+        )
+        for name, one in projections.securities.items()
+    } == {
+        name: (
+            msgspec.convert(book.terms, Terms, from_attributes=True),
+            book.last_e4,
+            book.reference_price_e4,
+            (book.state, book.auction, book.until_us),
+            book.published_indicative if book.auction else (None, 0, 0),
+        )
+        for name, book in engine.books.items()
     }
     assert (projections.execution_seq, projections.orphans) == (state.execution_seq, 0)
 
@@ -177,12 +207,18 @@ def restarted(projections: Projections) -> Projections:
     """What a feed knows of open orders that begins from the rows that are stored."""
     fresh = Projections()
     for name, one in projections.securities.items():
-        fresh.securities[name] = Security(name, one.tick_e4, one.reference_price_e4, 0)
+        fresh.securities[name] = Security(name, one.terms, one.reference_price_e4)
     for order in projections.orders.values():
         if order.is_open:
             rows = Rows.of(Changes(orders={order.order_id: order}))
             fresh.know_open_order(order_of(dict(zip(ORDER_COLUMNS, rows.orders[0], strict=True))))
     return fresh
+
+
+def what_is_streamed(price: answers.Price) -> dict[str, object]:
+    """Those fields of a price of which every change is an event of its own, but for new terms."""
+    others = ("bid_quantity", "ask_quantity", "volume", "timestamp", "seq", "reference_price")
+    return {name: value for name, value in price.items() if name not in others}
 
 
 @settings(max_examples=200, deadline=None)
@@ -196,7 +232,7 @@ def test_projections_equal_the_engine(seed: int, count: int, shape: Shape | None
     market, projections = FeedMarket(), Projections()
     events: list[AnyEvent] = []
     unsettled: list[AnyEvent] = []
-    latest_price: dict[str, PriceChanged] = {}
+    latest_told: dict[str, answers.Price] = {}
     commands = [*market_commands(), *order_flow(seed, count)]
     if shape is not None:
         commands = list(rich_flow(seed, count, shape))
@@ -209,8 +245,9 @@ def test_projections_equal_the_engine(seed: int, count: int, shape: Shape | None
             unsettled.clear()
         for event in made:
             projections.apply(event)
-            if isinstance(event, PriceChanged):
-                latest_price[event.security_id] = event
+            if isinstance(event, PriceChanged | MarketStateChanged | IndicativeChanged):
+                changed = projections.securities[event.security_id]
+                latest_told[event.security_id] = market_views.price_change(changed, event)
         events += made
         if not settles_first:
             unsettled += made
@@ -222,11 +259,9 @@ def test_projections_equal_the_engine(seed: int, count: int, shape: Shape | None
         projections.apply(report)
 
     assert_like_the_engine(projections, market)
-    for security_id, last_told in latest_price.items():
-        now = views.price(projections.securities[security_id])
-        told = views.price_change(projections.securities[security_id], last_told)
-        quantities = {"bid_quantity": now["bid_quantity"], "ask_quantity": now["ask_quantity"]}
-        assert now == told | quantities
+    for security_id, told in latest_told.items():
+        now = market_views.price(projections.securities[security_id])
+        assert what_is_streamed(now) == what_is_streamed(told)
     for account in projections.accounts.values():
         assert account.settled_cash_e4 == account.cash_e4
         for holding in account.holdings.values():
@@ -295,16 +330,18 @@ def test_an_open_buy_holds_cash_and_an_open_sell_holds_shares() -> None:
 def test_settled_numbers_wait_for_the_clearinghouse() -> None:
     records: list[AnyFeedRecord] = [listed(), opened("alice", 2), opened("bob", 3)]
     projections = projected(*records)
-    assert account_views.balance(projections.accounts["bob"], 3) == {
+    assert account_views.balance(projections.accounts["bob"], projections.securities, 3) == {
         "client_id": "bob",
         "balance": 0.0,
         "held": 0.0,
         "available": 10_000.0,
+        "short_margin": 0.0,
         "seq": 3,
     }
     for report in FeedMarket().clearing.settle(records):
         projections.apply(report)
-    assert account_views.balance(projections.accounts["bob"], 3)["balance"] == 10_000.0
+    balance = account_views.balance(projections.accounts["bob"], projections.securities, 3)
+    assert balance["balance"] == 10_000.0
 
 
 def test_a_rejected_order_under_the_id_of_another_does_not_touch_it() -> None:

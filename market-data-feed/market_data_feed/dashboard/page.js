@@ -3,14 +3,17 @@
 const TRADES_SHOWN = 25;
 const LEADERS_SHOWN = 25;
 const REFRESH_MS = 1000;
+const COUNTDOWN_MS = 500;
 const LONGEST_WAIT_MS = 10000;
 
 const gateway = document.body.dataset.gateway || `${location.protocol}//${location.hostname}:2400`;
 const prices = new Map();
 const rows = new Map();
+const stateNames = { pre_open: "pre-open" };
 let chosen = null;
 let tradesAreOld = true;
 let pricesAreKnown = false;
+let aheadMs = 0; // how far the exchange's clock is ahead of this one
 
 const money = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const whole = new Intl.NumberFormat("en-US");
@@ -26,6 +29,20 @@ const find = (id) => document.getElementById(id);
 const amount = (value) => (value === null ? "–" : money.format(value));
 const clock = (timestamp) => new Date(timestamp).toLocaleTimeString("en-GB");
 const direction = (value) => (value > 0 ? "up" : value < 0 ? "down" : "");
+
+function timeLeft(until) {
+  const seconds = Math.max(0, Math.round((new Date(until) - Date.now() - aheadMs) / 1000));
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (!parts[0]) parts.shift();
+  return parts.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+function callText(price) {
+  if (price.indicative_price === null) return "Nothing would trade yet.";
+  const rest = whole.format(Math.abs(price.surplus));
+  const surplus = price.surplus > 0 ? `${rest} more wanted` : price.surplus < 0 ? `${rest} more offered` : "no surplus";
+  return `Would trade ${whole.format(price.indicative_quantity)} at ${money.format(price.indicative_price)}, ${surplus}.`;
+}
 
 function cell(text, kind = "", name = "td") {
   const element = document.createElement(name);
@@ -47,41 +64,64 @@ function showEmpty(id, empty) {
 }
 
 function newPriceRow(security) {
-  const kinds = ["number wide", "number", "number", "number wide", "number", "number", "number wide quiet"];
-  const element = row(cell(security, "", "th"), ...kinds.map((kind) => cell("", kind)));
-  const table = find("prices").tBodies[0];
+  const kinds = [
+    "state", "number wide", "number", "number", "number wide", "number", "number wide", "number wide quiet",
+  ];
+  const line = row(cell(security, "", "th"), ...kinds.map((kind) => cell("", kind)));
+  const [badge, until] = [cell("", "badge", "span"), cell("", "until", "span")];
+  line.cells[1].append(badge, until);
+  const call = row(cell(""), cell("", "quiet"));
+  call.className = "call";
+  call.cells[1].colSpan = line.cells.length - 1;
   const next = [...rows.keys()].sort().find((other) => other > security);
-  table.insertBefore(element, next ? rows.get(next) : null);
-  rows.set(security, element);
-  return element;
+  find("prices").tBodies[0].append(line, call);
+  if (next) rows.get(next).line.before(line, call);
+  rows.set(security, { line, badge, until, call });
+  return rows.get(security);
+}
+
+function setText(element, text) {
+  if (element.textContent === text) return false;
+  element.textContent = text;
+  return true;
+}
+
+function showState(price, { line, badge, until, call }) {
+  badge.className = `badge ${price.state}`;
+  setText(badge, price.auction ? `${price.auction} auction` : stateNames[price.state] || price.state);
+  setText(until, price.until === null ? "" : timeLeft(price.until));
+  call.hidden = price.state !== "auction";
+  setText(call.cells[1], callText(price));
 }
 
 function showPrice(price) {
   const before = prices.get(price.security_id);
   prices.set(price.security_id, price);
-  const cells = (rows.get(price.security_id) || newPriceRow(price.security_id)).cells;
-  const texts = [
-    price.bid === null ? "–" : whole.format(price.bid_quantity), amount(price.bid),
-    amount(price.ask), price.ask === null ? "–" : whole.format(price.ask_quantity),
-    amount(price.last), whole.format(price.volume), clock(price.timestamp),
-  ];
-  texts.forEach((text, index) => {
-    const shown = cells[index + 1];
-    if (shown.textContent === text) return;
-    const flashes = before && index >= 1 && index <= 4 && index !== 3;
-    shown.textContent = text;
-    if (flashes) {
-      shown.classList.remove("flash");
-      requestAnimationFrame(() => shown.classList.add("flash"));
-    }
-  });
+  const shown = rows.get(price.security_id) || newPriceRow(price.security_id);
+  showState(price, shown);
+  const [bidQuantity, bid, ask, askQuantity, last, volume, changed] = [...shown.line.cells].slice(2);
+  setText(bidQuantity, price.bid === null ? "–" : whole.format(price.bid_quantity));
+  setText(askQuantity, price.ask === null ? "–" : whole.format(price.ask_quantity));
+  setText(volume, whole.format(price.volume));
+  setText(changed, clock(price.timestamp));
+  for (const [element, value] of [[bid, price.bid], [ask, price.ask], [last, price.last]]) {
+    if (!setText(element, amount(value)) || !before) continue;
+    element.classList.remove("flash");
+    requestAnimationFrame(() => element.classList.add("flash"));
+  }
   if (before && before.last !== null && price.last !== before.last) {
-    cells[5].classList.remove("up", "down");
-    cells[5].classList.add(direction(price.last - before.last));
+    last.classList.remove("up", "down");
+    last.classList.add(direction(price.last - before.last));
   }
   if (!before) showChoice();
   if (!before || before.volume !== price.volume) tradesAreOld = true;
   showEmpty("prices-empty", false);
+}
+
+function showTimeLeft() {
+  for (const [security, price] of prices) {
+    if (price.until !== null) setText(rows.get(security).until, timeLeft(price.until));
+  }
 }
 
 function showChoice() {
@@ -104,6 +144,7 @@ function showChoice() {
 async function read(path) {
   const response = await fetch(path, { cache: "no-store" });
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  aheadMs = new Date(response.headers.get("Date")) - Date.now();
   return response.json();
 }
 
@@ -124,12 +165,12 @@ async function showTrades() {
   if (wanted !== chosen) return;
   const trades = lists.flat().sort((a, b) => b.seq - a.seq).slice(0, TRADES_SHOWN);
   find("trades").tBodies[0].replaceChildren(...trades.map((trade) => {
-    const bought = trade.aggressor_side === "buy";
-    const color = bought ? "up" : "down";
+    const taker = { buy: "buyer", sell: "seller" }[trade.aggressor_side] || "auction";
+    const color = { buyer: "up", seller: "down", auction: "auction" }[taker];
     return row(
       cell(clock(trade.timestamp), "quiet"),
       cell(trade.security_id, "", "th"),
-      cell(bought ? "buyer" : "seller", `wide ${color}`),
+      cell(taker, color),
       cell(whole.format(trade.quantity), "number"),
       cell(amount(trade.price), `number ${color}`),
     );
@@ -201,3 +242,4 @@ find("howto").textContent = [
 ].join("\n");
 connect();
 keepRefreshing();
+setInterval(showTimeLeft, COUNTDOWN_MS);

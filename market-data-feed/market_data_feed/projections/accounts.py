@@ -10,8 +10,9 @@ class Holding:
     """A client's shares of one security.
 
     `quantity` is the engine's number, which every trade changes at once; `settled_quantity` is the
-    ledger's; `held` is promised to open sell orders; `cost_e4` is what was paid for `quantity`,
-    fees included (granted shares count at the reference price of that day).
+    ledger's; below zero shares are sold short. `held` is promised to open sell orders. `cost_e4` is
+    what was paid for `quantity`, fees included (granted shares count at the reference price of that
+    day); of a short position it is below zero, and what its sale brought.
     """
 
     client_id: str
@@ -24,25 +25,31 @@ class Holding:
 
     @property
     def available(self) -> int:
-        """What a new sell order may use."""
+        """What a new sell order may use; below zero when more is sold or offered than there is."""
         return self.quantity - self.held
 
-    def bought(self, quantity: int, cost_e4: int) -> None:
-        """Shares came in for this much."""
-        self.quantity += quantity
-        self.cost_e4 += cost_e4
+    def change(self, quantity: int, paid_e4: int) -> None:
+        """Shares came in for this much; with both below zero, they went out and brought it.
 
-    def sold(self, quantity: int) -> None:
-        """Shares went out, and their part of the cost with them."""
-        self.cost_e4 -= self.cost_e4 * quantity // self.quantity if self.quantity else 0
-        self.quantity -= quantity
+        Shares that make the position smaller take their part of the cost with them; those that
+        take it beyond zero begin a new one.
+        """
+        before = self.quantity
+        self.quantity += quantity
+        if before * quantity >= 0:
+            self.cost_e4 += paid_e4
+            return
+        closed = min(abs(before), abs(quantity))
+        self.cost_e4 -= self.cost_e4 * closed // abs(before)
+        self.cost_e4 += paid_e4 - paid_e4 * closed // abs(quantity)
 
 
 @dataclass(slots=True)
 class Account:
     """A client's cash, likewise, and its shares and open orders.
 
-    A client is known (`opened`) from the engine's event on; settlement may be read before that.
+    `held_e4` is what open buy orders hold; `fees_e4` is what was paid in fees, less rebates. A
+    client is known (`opened`) from the engine's event on; settlement may be read before that.
     """
 
     client_id: str
@@ -51,6 +58,7 @@ class Account:
     held_e4: int = 0
     trades: int = 0
     volume: int = 0
+    fees_e4: int = 0
     opened: bool = False
     opened_us: int = 0
     opening_equity_e4: int = 0
@@ -59,16 +67,28 @@ class Account:
     open_orders: dict[int, Order] = field(default_factory=dict)
     changed: bool = field(default=False, compare=False)
 
-    @property
-    def available_e4(self) -> int:
-        """What a new buy order may use."""
-        return self.cash_e4 - self.held_e4
-
     def holding(self, security_id: str) -> Holding:
         """The shares of a security, from now on also when there are none."""
         holding = self.holdings.get(security_id)
         if holding is None:
             holding = self.holdings[security_id] = Holding(self.client_id, security_id)
+        return holding
+
+    def trade(self, security_id: str, quantity: int, notional_e4: int, fee_e4: int) -> Holding:
+        """Shares were bought for this much; with both below zero, sold. Returns the holding."""
+        self.cash_e4 -= notional_e4 + fee_e4
+        self.fees_e4 += fee_e4
+        self.trades += 1
+        self.volume += abs(quantity)
+        holding = self.holding(security_id)
+        holding.change(quantity, notional_e4 + fee_e4)
+        return holding
+
+    def settle(self, security_id: str, quantity: int, cash_e4: int) -> Holding:
+        """The ledger has so many shares, and so much cash. Returns the holding."""
+        self.settled_cash_e4 = cash_e4
+        holding = self.holding(security_id)
+        holding.settled_quantity = quantity
         return holding
 
     def hold(self, order: Order, quantity: int) -> None:

@@ -15,7 +15,7 @@ from exchange_shared.messages import (
     TradeExecuted,
     TradeSettled,
 )
-from exchange_shared.messages.commands import STOP_TYPES
+from exchange_shared.messages.commands import AUCTION_ONLY, STOP_TYPES
 
 OrderState = Literal[
     "pending",
@@ -84,25 +84,36 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
         return self.remaining_quantity > 0
 
     def part(self) -> int:
-        """How much of it the book displays when it comes there, or comes again."""
+        """How much of it the book displays when it comes there, or comes again.
+
+        An order without a limit price that waits for an auction is hidden, and so is one that is
+        for auctions only.
+        """
         options = self.options
+        if self.price_e4 is None or self.time_in_force in AUCTION_ONLY:
+            return 0
         if options is NO_OPTIONS:
-            return 0 if self.price_e4 is None else self.remaining_quantity
-        if self.price_e4 is None or self.status == "pending_trigger" or options.hidden:
+            return self.remaining_quantity
+        if self.status == "pending_trigger" or options.hidden:
             return 0
         if options.display_quantity is None:
             return self.remaining_quantity
         return min(options.display_quantity, self.remaining_quantity)
 
-    def part_after_trade(self, quantity: int, *, incoming: bool) -> int:
-        """How much of it the book displays after so many shares were traded.
+    def part_after(self, event: TradeExecuted) -> int:
+        """How much of it the book displays after a trade.
 
         An incoming order is not in the book yet. Of a resting one the displayed part trades, and
-        when nothing of that is left, the next part is displayed.
+        when nothing of that is left, the next part is displayed. In an auction it trades with all
+        that is open, and displays what it did, or what is left.
         """
-        if incoming or self.options is NO_OPTIONS or self.options.display_quantity is None:
+        if self.options is NO_OPTIONS or self.options.display_quantity is None:
             return self.part()
-        return self.displayed_quantity - quantity or self.part()
+        if event.aggressor_side is None:
+            return min(self.displayed_quantity, self.remaining_quantity)
+        if event.aggressor_side == self.side:
+            return self.part()
+        return self.displayed_quantity - event.quantity or self.part()
 
     def trade(self, event: TradeExecuted, remaining_quantity: int, report_seq: int) -> None:
         """A trade filled some of it."""

@@ -8,7 +8,12 @@ from exchange_shared.messages import (
     AccountFunded,
     AccountOpened,
     AnyFeedRecord,
+    ClientLimitsSet,
+    ClientSuspended,
+    IndicativeChanged,
     MarketConfigured,
+    MarketStateChanged,
+    MarketStateSet,
     MassCancelled,
     OrderAccepted,
     OrderCancelled,
@@ -21,14 +26,25 @@ from exchange_shared.messages import (
     PriceChanged,
     RequestRejected,
     SecurityListed,
-    Side,
     TradeExecuted,
     TradeSettled,
 )
 from market_data_feed.projections.accounts import Account
 from market_data_feed.projections.changes import Changes, OrderAnswer
-from market_data_feed.projections.market import Security
+from market_data_feed.projections.market import Security, terms_of
+from market_data_feed.projections.open_orders import OpenOrders
 from market_data_feed.projections.orders import Order, accepted_order, rejected_order
+
+_WITHOUT_EFFECT = (
+    MarketConfigured,
+    AccountConfirmed,
+    RequestRejected,
+    MassCancelled,
+    ClientLimitsSet,
+    ClientSuspended,
+    MarketStateSet,
+)
+"""Events that change nothing that the feed tells about."""
 
 
 class Projections:
@@ -48,12 +64,11 @@ class Projections:
         self.report_seq = 0
         self.orphans = 0
         self.changes = Changes()
+        self._open_orders = OpenOrders(self.account, self.securities)
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
-            MarketConfigured: self._nothing,
+            **dict.fromkeys(_WITHOUT_EFFECT, self._nothing),
             SecurityListed: self._security_listed,
             AccountOpened: self._account_opened,
-            AccountConfirmed: self._nothing,
-            RequestRejected: self._nothing,
             OrderAccepted: self._order_accepted,
             OrderRejected: self._order_rejected,
             OrderRepeated: self._order_answered,
@@ -62,7 +77,8 @@ class Projections:
             OrderTriggered: self._order_triggered,
             OrderReplaced: self._order_replaced,
             OrderReduced: self._order_reduced,
-            MassCancelled: self._nothing,
+            MarketStateChanged: self._security_changed,
+            IndicativeChanged: self._security_changed,
             PriceChanged: self._price_changed,
             OrderReport: self._order_answered,
             AccountFunded: self._account_funded,
@@ -106,13 +122,9 @@ class Projections:
     def know_open_order(self, order: Order) -> None:
         """An order is open: it holds cash or shares, and the book displays what it should."""
         self.orders[order.order_id] = order
-        account = self.account(order.client_id)
-        account.open_orders[order.order_id] = order
-        account.hold(order, order.remaining_quantity)
         if order.security_id not in self.securities:
             self.orphans += 1
-        displayed, order.displayed_quantity = order.displayed_quantity, 0
-        self._display(order, displayed)
+        self._open_orders.enter(order)
 
     def _nothing(self, record: AnyFeedRecord) -> None:
         """Nothing that the feed tells about changed."""
@@ -122,15 +134,12 @@ class Projections:
         if security is None:
             security = self.securities[event.security_id] = Security(
                 event.security_id,
-                event.tick_e4,
+                terms_of(event),
                 event.reference_price_e4,
-                event.granted_quantity,
                 seq=event.seq,
                 time_us=event.time_us,
             )
-        security.tick_e4 = event.tick_e4
-        security.reference_price_e4 = event.reference_price_e4
-        security.granted_quantity = event.granted_quantity
+        security.listed(event)
         self.changes.security(security)
 
     def _account_opened(self, event: AccountOpened) -> None:
@@ -144,7 +153,7 @@ class Projections:
             value_e4 = security.mark_e4 * quantity if security else 0
             account.opening_equity_e4 += value_e4
             holding = account.holding(security_id)
-            holding.bought(quantity, value_e4)
+            holding.change(quantity, value_e4)
             self.changes.holding(holding)
         self.know_client(account)
         self.changes.clients.append(account)
@@ -180,7 +189,7 @@ class Projections:
         order = self._changed(event)
         if order is not None:
             order.remaining_quantity = 0
-            self._leave(order, event.quantity, displayed=0)
+            self._open_orders.leave(order, event.quantity, displayed=0)
             order.status = "expired" if event.reason == "expired" else "cancelled"
             order.reason = event.reason
 
@@ -188,17 +197,17 @@ class Projections:
         order = self._changed(event)
         if order is not None:
             order.status = "new"
-            self._display(order, order.part())
+            self._open_orders.display(order, order.part())
 
     def _order_replaced(self, event: OrderReplaced) -> None:
         order = self._changed(event)
         if order is not None:
             displayed = order.displayed_quantity
-            self._leave(order, order.remaining_quantity, displayed=0)
+            self._open_orders.leave(order, order.remaining_quantity, displayed=0)
             order.replace(event)
             kept = min(displayed, order.remaining_quantity)
             self.account(order.client_id).hold(order, order.remaining_quantity)
-            self._display(order, kept if event.kept_priority else order.part())
+            self._open_orders.display(order, kept if event.kept_priority else order.part())
 
     def _order_reduced(self, event: OrderReduced) -> None:
         order = self._changed(event)
@@ -206,7 +215,7 @@ class Projections:
             order.quantity -= event.quantity
             order.remaining_quantity = event.remaining_quantity
             displayed = min(order.displayed_quantity, event.remaining_quantity)
-            self._leave(order, event.quantity, displayed=displayed)
+            self._open_orders.leave(order, event.quantity, displayed=displayed)
 
     def _changed(
         self, event: OrderCancelled | OrderTriggered | OrderReplaced | OrderReduced
@@ -232,73 +241,38 @@ class Projections:
         else:
             security.trade(event)
             changes.security(security)
-        self._fill(event.buy_order_id, event.buy_remaining_quantity, "buy", event)
-        self._fill(event.sell_order_id, event.sell_remaining_quantity, "sell", event)
-        quantity = event.quantity
-        notional_e4 = event.price_e4 * quantity
-        buyer = self.account(event.buyer_id)
-        buyer.cash_e4 -= notional_e4 + event.buyer_fee_e4
-        bought = buyer.holding(event.security_id)
-        bought.bought(quantity, notional_e4 + event.buyer_fee_e4)
-        seller = self.account(event.seller_id)
-        seller.cash_e4 += notional_e4 - event.seller_fee_e4
-        sold = seller.holding(event.security_id)
-        sold.sold(quantity)
-        for account, holding in ((buyer, bought), (seller, sold)):
-            account.trades += 1
-            account.volume += quantity
+        self._fill(event.buy_order_id, event.buy_remaining_quantity, event)
+        self._fill(event.sell_order_id, event.sell_remaining_quantity, event)
+        for client_id, quantity, fee_e4 in (
+            (event.buyer_id, event.quantity, event.buyer_fee_e4),
+            (event.seller_id, -event.quantity, event.seller_fee_e4),
+        ):
+            account = self.account(client_id)
             changes.account(account)
-            changes.holding(holding)
+            changes.holding(
+                account.trade(event.security_id, quantity, event.price_e4 * quantity, fee_e4)
+            )
 
-    def _fill(
-        self, order_id: int, remaining_quantity: int, side: Side, event: TradeExecuted
-    ) -> None:
+    def _fill(self, order_id: int, remaining_quantity: int, event: TradeExecuted) -> None:
         order = self.orders.get(order_id)
         if order is None:
             self.orphans += 1
             return
-        quantity = event.quantity
         order.trade(event, remaining_quantity, self.report_seq)
-        displayed = order.part_after_trade(quantity, incoming=side == event.aggressor_side)
-        self._leave(order, quantity, displayed=displayed)
+        self._open_orders.leave(order, event.quantity, displayed=order.part_after(event))
         self.changes.orders[order_id] = order
-
-    def _leave(self, order: Order, quantity: int, *, displayed: int) -> None:
-        """So many shares of an order are no longer open, nor held; so many are displayed now."""
-        account = self.account(order.client_id)
-        account.hold(order, -quantity)
-        if not order.remaining_quantity:
-            account.open_orders.pop(order.order_id, None)
-        self._display(order, displayed)
-
-    def _display(self, order: Order, displayed: int) -> None:
-        """Let the book display so many shares of an order."""
-        before = order.displayed_quantity
-        if displayed == before:
-            return
-        order.displayed_quantity = displayed
-        security = self.securities.get(order.security_id)
-        if security is not None:
-            assert order.price_e4 is not None, "an order without a limit is displayed"
-            orders = (displayed > 0) - (before > 0)
-            security.book.change(order.side, order.price_e4, displayed - before, orders)
 
     def _trade_settled(self, report: TradeSettled) -> None:
         self.report_seq += 1
         changes = self.changes
         changes.settlements.append((self.report_seq, report))
-        buyer = self.account(report.buyer_id)
-        buyer.settled_cash_e4 = report.buyer_cash_e4
-        seller = self.account(report.seller_id)
-        seller.settled_cash_e4 = report.seller_cash_e4
-        bought = buyer.holding(report.security_id)
-        bought.settled_quantity = report.buyer_shares
-        sold = seller.holding(report.security_id)
-        sold.settled_quantity = report.seller_shares
-        changes.account(buyer)
-        changes.account(seller)
-        changes.holding(bought)
-        changes.holding(sold)
+        for client_id, quantity, cash_e4 in (
+            (report.buyer_id, report.buyer_shares, report.buyer_cash_e4),
+            (report.seller_id, report.seller_shares, report.seller_cash_e4),
+        ):
+            account = self.account(client_id)
+            changes.account(account)
+            changes.holding(account.settle(report.security_id, quantity, cash_e4))
         for order_id in (report.buy_order_id, report.sell_order_id):
             order = self.orders.get(order_id)
             if order is not None and order.last_trade_id == report.trade_id:
@@ -306,9 +280,14 @@ class Projections:
 
     def _price_changed(self, event: PriceChanged) -> None:
         self.changes.prices[event.security_id] = event
+        self._security_changed(event)
+
+    def _security_changed(
+        self, event: PriceChanged | MarketStateChanged | IndicativeChanged
+    ) -> None:
         security = self.securities.get(event.security_id)
         if security is None:
             self.orphans += 1
         else:
-            security.price(event)
+            security.change(event)
             self.changes.security(security)
