@@ -12,7 +12,7 @@ from exchange_cli.embedded_postgres import embedded_postgres
 from exchange_cli.verify import verify
 from exchange_shared.bus import open_bus
 from tests.conftest import Databases
-from tests.support.stack import EmbeddedStack, Stack
+from tests.support.stack import ROOT, EmbeddedStack, Stack
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,25 @@ class RunningExchange:
         finally:
             await bus.close()
         assert [finding for finding in findings if not finding.holds or finding.behind] == []
-        assert len(findings) == 13
+        assert len(findings) == 15
+
+
+@pytest.fixture
+def market_file() -> Path:
+    """The market; a test module may have another."""
+    return ROOT / "exchange.toml"
 
 
 @pytest.fixture
 async def exchange_on_servers(
-    databases: Databases, rabbitmq_url: str
+    databases: Databases, rabbitmq_url: str, market_file: Path
 ) -> AsyncIterator[RunningExchange]:
     """Four processes around RabbitMQ and Postgres."""
     stack = Stack(
         rabbitmq_url,
         databases.clearing_data,
         databases.market_data,
+        market_file=market_file,
         settings={"EXCHANGE_SNAPSHOT_EVERY": "300"},
     )
     await asyncio.to_thread(stack.__enter__)
@@ -71,9 +78,9 @@ async def exchange_on_servers(
 
 
 @pytest.fixture
-async def embedded_exchange() -> AsyncIterator[RunningExchange]:
+async def embedded_exchange(market_file: Path) -> AsyncIterator[RunningExchange]:
     """One process on embedded parts."""
-    stack = EmbeddedStack()
+    stack = EmbeddedStack(market_file=market_file)
     await asyncio.to_thread(stack.__enter__)
     data = stack.data_dir
     try:

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import RunningExchange
 from tests.support.servers import PostgresServer, RabbitMQServer
 from tests.support.stack import MODULES
-from tests.support.traders import PersistentTrader
+from tests.support.traders import PersistentTrader, interrupt_trading
 
 TRADERS = 6
 ORDERS_BETWEEN_KILLS = 150
@@ -22,7 +22,10 @@ pytestmark = pytest.mark.slow
 
 @asynccontextmanager
 async def trading(exchange: RunningExchange) -> AsyncIterator[list[PersistentTrader]]:
-    """Traders at work; at the end every order that they sent has a known outcome."""
+    """Traders at work, through auctions and halts.
+
+    At the end every order that they sent has a known outcome.
+    """
     traders = [
         PersistentTrader(f"trader{number}", exchange.gateway_url, Random(number))
         for number in range(TRADERS)
@@ -32,6 +35,7 @@ async def trading(exchange: RunningExchange) -> AsyncIterator[list[PersistentTra
         for trader in traders:
             await trader.open_account(http)
         tasks = [asyncio.create_task(trader.trade(http, stop)) for trader in traders]
+        tasks.append(asyncio.create_task(interrupt_trading(exchange.gateway_url, http, stop)))
         try:
             yield traders
         finally:
@@ -40,10 +44,10 @@ async def trading(exchange: RunningExchange) -> AsyncIterator[list[PersistentTra
 
 
 async def more_orders(traders: list[PersistentTrader], count: int = ORDERS_BETWEEN_KILLS) -> None:
-    """Wait until the traders know the outcome of this many more orders."""
-    target = sum(len(trader.outcomes) for trader in traders) + count
+    """Wait until the traders know that this many more orders were accepted."""
+    target = sum(len(trader.accepted) for trader in traders) + count
     async with asyncio.timeout(90):
-        while sum(len(trader.outcomes) for trader in traders) < target:
+        while sum(len(trader.accepted) for trader in traders) < target:
             await asyncio.sleep(0.02)
 
 
@@ -55,13 +59,15 @@ async def assert_every_acknowledged_order_is_there_once(
         "SELECT client_order_id, order_id FROM orders"
         " WHERE status <> 'rejected' AND client_order_id IS NOT NULL ORDER BY client_order_id"
     )
+    ways = {
+        row["aggressor_side"]
+        for row in await connection.fetch("SELECT DISTINCT aggressor_side FROM trade")
+    }
     await connection.close()
+    assert ways == {"buy", "sell", None}
     stored = [(row["client_order_id"], row["order_id"]) for row in rows]
     acknowledged = [
-        (name, answer["order_id"])
-        for trader in traders
-        for name, answer in trader.outcomes.items()
-        if "error" not in answer
+        (name, answer["order_id"]) for trader in traders for name, answer in trader.accepted.items()
     ]
     assert stored == sorted(acknowledged)
     assert len(acknowledged) > ORDERS_BETWEEN_KILLS
