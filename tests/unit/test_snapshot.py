@@ -1,22 +1,14 @@
 """Snapshot files: whole or not there, and checked before they are believed."""
 
-import zlib
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from matching_engine.core import Exchange
-from matching_engine.core.state import (
-    AccountState,
-    ExchangeState,
-    SecurityState,
-    encode_state,
-    hash_state,
-)
-from matching_engine.snapshot import BadSnapshotError, Snapshot, SnapshotHeader, SnapshotStore
+from matching_engine.snapshot import BadSnapshotError, Snapshot, SnapshotStore
 from tests.support.flows import market_commands, order_flow
+
+FIRST_VERSION = Path(__file__).parents[1] / "data" / "first_version.snapshot"
 
 
 def snapshot_at(position: int) -> Snapshot:
@@ -83,38 +75,16 @@ def test_an_unfinished_file_is_not_a_snapshot(tmp_path: Path) -> None:
     assert loaded.position == 1
 
 
-def test_a_snapshot_of_the_first_version_is_read(tmp_path: Path) -> None:
-    snapshot = snapshot_at(5)
-    body = of_the_first_version(snapshot.state)
-    header = SnapshotHeader(
-        format_version=1,
-        position=5,
-        sources=snapshot.sources,
-        seq=snapshot.state.seq,
-        execution_seq=snapshot.state.execution_seq,
-        state_hash=hash_state(body),
-        crc32=zlib.crc32(body),
-    )
-    path = tmp_path / "00000000000000000005.snapshot"
-    path.write_bytes(msgspec.json.encode(header) + b"\n" + body)
+def test_an_engine_goes_on_from_a_snapshot_of_the_first_version(tmp_path: Path) -> None:
+    """`tests/data` has one that the first version wrote after 100 orders of this flow."""
+    flow = [*market_commands(), *order_flow(3, 400)]
+    before, after = flow[:-300], flow[-300:]
+    (tmp_path / "00000000000000000100.snapshot").write_bytes(FIRST_VERSION.read_bytes())
     loaded = SnapshotStore(tmp_path).load_newest()
     assert loaded is not None
-    assert Exchange(loaded.state).state_hash() == hash_state(encode_state(snapshot.state))
-
-
-def of_the_first_version(state: ExchangeState) -> bytes:
-    """The state as it was encoded when only fields without a default were known."""
-    content = msgspec.msgpack.decode(encode_state(state))
-    securities, accounts = content["securities"], content["accounts"]
-    return msgspec.msgpack.encode(
-        required(ExchangeState, content)
-        | {
-            "securities": [required(SecurityState, security) for security in securities],
-            "accounts": [required(AccountState, account) for account in accounts],
-        }
-    )
-
-
-def required(kind: type[msgspec.Struct], content: dict[str, Any]) -> dict[str, Any]:
-    fields = msgspec.structs.fields(kind)
-    return {field.name: content[field.name] for field in fields if field.required}
+    old, new = Exchange(loaded.state), Exchange()
+    old.check_invariants()
+    for command in before:
+        new.apply(command)
+    for command in after:
+        assert old.apply(command) == new.apply(command)

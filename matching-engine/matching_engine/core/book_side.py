@@ -1,12 +1,15 @@
 """One side of an order book: price-time priority, and removal of any order at once."""
 
+import heapq
+import itertools
 from collections.abc import Iterator
-
-from sortedcontainers import SortedDict
 
 from exchange_shared.messages import Side
 from matching_engine.core.equilibrium import Equilibrium
 from matching_engine.core.order import Order
+
+MAX_GONE_LEVELS = 64
+"""Keys of levels that are gone that a heap may have, beside as many as there are levels."""
 
 
 class PriceLevel:
@@ -76,16 +79,20 @@ class PriceLevel:
 class BookSide:
     """All bids or all asks. `best` is the level that trades first.
 
-    `equilibrium`, in an auction, is told of each order that comes or goes.
+    `places` counts the places in queues that were given so far. `equilibrium`, in an auction, is
+    told of each order that comes or goes. Levels are found by a key that is lowest for the best;
+    `_heap` has the keys of all levels, and of some that are gone.
     """
 
-    __slots__ = ("_levels", "_side", "_sign", "best", "equilibrium")
+    __slots__ = ("_heap", "_levels", "_side", "_sign", "best", "equilibrium", "places")
 
     def __init__(self, side: Side) -> None:
         self._side = side
         self._sign = -1 if side == "buy" else 1
-        self._levels: SortedDict = SortedDict()
+        self._levels: dict[int, PriceLevel] = {}
+        self._heap: list[int] = []
         self.best: PriceLevel | None = None
+        self.places = 0
         self.equilibrium: Equilibrium | None = None
 
     def add(self, order: Order) -> None:
@@ -93,12 +100,15 @@ class BookSide:
         price_e4 = order.price_e4
         assert price_e4 is not None, "only an order with a limit rests"
         key = self._sign * price_e4
-        level: PriceLevel | None = self._levels.get(key)
+        level = self._levels.get(key)
         if level is None:
             level = self._levels[key] = PriceLevel(price_e4)
+            self._remember(key)
             best = self.best
             if best is None or key < self._sign * best.price_e4:
                 self.best = level
+        self.places += 1
+        order.place = self.places
         level.link(order)
         if order.hidden:
             level.undisplayed += order.remaining_quantity
@@ -111,6 +121,14 @@ class BookSide:
                 level.undisplayed += order.remaining_quantity - shown
         if self.equilibrium is not None:
             self.equilibrium.change(self._side, price_e4, order.remaining_quantity)
+
+    def _remember(self, key: int) -> None:
+        """Put a key on the heap, which forgets those of levels that are gone now and then."""
+        if len(self._heap) > 2 * len(self._levels) + MAX_GONE_LEVELS:
+            self._heap = list(self._levels)
+            heapq.heapify(self._heap)
+        else:
+            heapq.heappush(self._heap, key)
 
     def fill(self, order: Order, quantity: int) -> None:
         """Take traded shares, no more than it shows, off a resting order.
@@ -132,6 +150,8 @@ class BookSide:
             if order.displayed_quantity == 0:
                 level.unlink(order)
                 order.show_next_part()
+                self.places += 1
+                order.place = self.places
                 level.link(order)
                 level.quantity += order.displayed_quantity
                 level.undisplayed -= order.displayed_quantity
@@ -169,10 +189,15 @@ class BookSide:
     def _take_out(self, level: PriceLevel, order: Order) -> None:
         level.unlink(order)
         if level.first is None:
-            levels = self._levels
-            del levels[self._sign * level.price_e4]
+            del self._levels[self._sign * level.price_e4]
             if level is self.best:
-                self.best = levels.peekitem(0)[1] if levels else None
+                self._find_best()
+
+    def _find_best(self) -> None:
+        heap, levels = self._heap, self._levels
+        while heap and heap[0] not in levels:
+            heapq.heappop(heap)
+        self.best = levels[heap[0]] if heap else None
 
     def best_displayed(self) -> PriceLevel | None:
         """The best level that shows something."""
@@ -180,7 +205,13 @@ class BookSide:
 
     def __iter__(self) -> Iterator[PriceLevel]:
         """The levels, best first."""
-        return iter(self._levels.values())
+        heap, before = self._heap.copy(), None
+        while heap:
+            key = heapq.heappop(heap)
+            level = self._levels.get(key)
+            if level is not None and key != before:
+                before = key
+                yield level
 
     def __len__(self) -> int:
         """How many levels there are."""
@@ -189,11 +220,15 @@ class BookSide:
     def check_invariants(self, tick_e4: int) -> None:
         """Raises `AssertionError` when this side contradicts itself."""
         assert self.best is next(iter(self), None), "the best level is another"
+        assert len(list(self)) == len(self._levels), "the heap misses a level"
         for level in self:
             orders = list(level)
             assert orders, "an empty level was kept"
             assert orders == sorted(orders, key=lambda order: order.hidden), "a hidden one is first"
             assert level.last is orders[-1], "the last order is another"
+            for one, another in itertools.pairwise(orders):
+                assert one.hidden != another.hidden or one.place < another.place, "out of order"
+            assert all(0 < order.place <= self.places for order in orders), "an unknown place"
             displayed = [order for order in orders if not order.hidden]
             assert level.last_displayed is (displayed[-1] if displayed else None), "likewise"
             assert level.price_e4 % tick_e4 == 0, "an order rests off the tick"

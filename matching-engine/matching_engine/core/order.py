@@ -20,10 +20,11 @@ class Order:
 
     `request` is what the client asked for first; `quantity` and `price_e4` are what a replacement,
     a self-trade or an auction (which gives every order a limit) made of it. `unit_hold_e4` is the
-    cash held for each open share of a buy. The fee rates are those of its acceptance, and `arrival`
-    numbers accepted orders. `position` is the client's in the security. `displayed_quantity` is
-    what an iceberg shows now, and `None` for all others. `stop_price_e4` is set while a stop waits;
-    `level`, and the `previous` and `following` order in its queue, while an order rests.
+    cash held for each open share of a buy. The fee rates, of which the highest is never below
+    zero, are those of its acceptance, and `arrival` numbers accepted orders. `position` is the
+    client's in the security. `displayed_quantity` is what an iceberg shows now, and `None` for all
+    others. `stop_price_e4` is set while a stop waits; `level`, and the `previous` and `following`
+    order in its queue, while an order rests. `place` is the latest that it had in any queue.
     """
 
     __slots__ = (
@@ -34,10 +35,12 @@ class Order:
         "ended",
         "following",
         "hidden",
+        "highest_fee_ppm",
         "level",
         "maker_fee_ppm",
         "notional_e4",
         "order_id",
+        "place",
         "position",
         "previous",
         "price_e4",
@@ -62,14 +65,16 @@ class Order:
         self.account = account
         self.position = position
         self.arrival = arrival
-        self.maker_fee_ppm = maker_fee_ppm
+        self.maker_fee_ppm = self.highest_fee_ppm = maker_fee_ppm
         self.taker_fee_ppm = taker_fee_ppm
+        if taker_fee_ppm > maker_fee_ppm:
+            self.highest_fee_ppm = taker_fee_ppm
         self.order_id = request.order_id
         self.buys = request.side == "buy"
         self.hidden = (
             request.hidden
             or request.order_type == "market"
-            or request.time_in_force in AUCTION_ONLY
+            or (request.time_in_force != "gtc" and request.time_in_force in AUCTION_ONLY)
         )
         self.quantity = self.remaining_quantity = request.quantity
         self.price_e4 = request.price_e4
@@ -77,6 +82,7 @@ class Order:
         self.notional_e4 = 0
         self.displayed_quantity: int | None = None
         self.stop_price_e4: int | None = None
+        self.place = 0
         self.level: PriceLevel | None = None
         self.previous: Order | None = None
         self.following: Order | None = None
@@ -87,16 +93,7 @@ class Order:
 
         Rounding up each share's fee covers the rounding of any number of partial fills.
         """
-        fee_ppm, taker_fee_ppm = self.maker_fee_ppm, self.taker_fee_ppm
-        if fee_ppm < taker_fee_ppm:
-            fee_ppm = taker_fee_ppm
-        return price_e4 - (-price_e4 * fee_ppm // PPM)
-
-    @property
-    def highest_fee_ppm(self) -> int:
-        """The higher of its rates, which is never below zero."""
-        maker_ppm, taker_ppm = self.maker_fee_ppm, self.taker_fee_ppm
-        return max(taker_ppm, maker_ppm)
+        return price_e4 - (-price_e4 * self.highest_fee_ppm // PPM)
 
     @property
     def filled_quantity(self) -> int:

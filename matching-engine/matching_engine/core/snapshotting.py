@@ -1,7 +1,6 @@
 """The market as plain data, and back."""
 
 from matching_engine.core.accounts import Account, Position
-from matching_engine.core.book_side import BookSide
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
 from matching_engine.core.order_book import OrderBook
@@ -58,8 +57,7 @@ def load(state: ExchangeState) -> Market:
     for order_state in state.orders:
         account = market.accounts[order_state.request.client_id]
         _let_in(market, _load_order(order_state, account, market))
-    for security in state.securities:
-        _fill_book(market, security)
+    _fill_books(market, state.securities)
     market.find_next_due()
     return market
 
@@ -78,6 +76,7 @@ def _dump_order(order: Order) -> OrderState:
         order.taker_fee_ppm,
         order.notional_e4,
         order.ended,
+        order.place if order.level is not None else 0,
     )
 
 
@@ -100,6 +99,7 @@ def _load_order(state: OrderState, account: Account, market: Market) -> Order:
     order.unit_hold_e4 = state.unit_hold_e4
     order.notional_e4 = state.notional_e4
     order.ended = state.ended
+    order.place = state.place
     return order
 
 
@@ -141,8 +141,8 @@ def _dump_book(book: OrderBook) -> SecurityState:
         terms.reference_price_e4,
         terms.granted_quantity,
         book.last_e4,
-        _dump_side(book.bids),
-        _dump_side(book.asks),
+        book.bids.places,
+        book.asks.places,
         terms.lot_quantity,
         terms.max_order_quantity,
         terms.max_order_value_e4,
@@ -156,10 +156,6 @@ def _dump_book(book: OrderBook) -> SecurityState:
         book.auction,
         book.until_us,
     )
-
-
-def _dump_side(side: BookSide) -> list[int]:
-    return [order.order_id for level in side for order in level]
 
 
 def _load_book(security: SecurityState) -> OrderBook:
@@ -183,20 +179,28 @@ def _let_in(market: Market, order: Order) -> None:
     market.open(order)
 
 
-def _fill_book(market: Market, security: SecurityState) -> None:
-    """Put the orders of a security where they were: in its book, or waiting."""
-    book = market.books[security.security_id]
-    for order_id in security.bids:
-        book.bids.add(market.orders[order_id])
-    for order_id in security.asks:
-        book.asks.add(market.orders[order_id])
-    for order in market.orders.values():
-        if order.request.security_id == book.security_id and order.level is None:
-            if order.stop_price_e4 is not None:
-                book.stops.restore(order)
-            else:
-                book.closing[order.order_id] = order
-    book.published_price = book.price()
-    book.follow_equilibrium()
-    if book.auction is not None:
-        book.published_indicative = book.indicative()
+def _fill_books(market: Market, securities: list[SecurityState]) -> None:
+    """Put open orders where they were: at their places in a book, or waiting."""
+    for security in securities:
+        for ids in (security.bids, security.asks):
+            if not isinstance(ids, int):
+                for place, order_id in enumerate(ids, 1):
+                    market.orders[order_id].place = place
+    for order in sorted(market.orders.values(), key=lambda order: order.place):
+        book = market.books[order.request.security_id]
+        if order.place:
+            side = book.bids if order.buys else book.asks
+            side.places = order.place - 1
+            side.add(order)
+        elif order.stop_price_e4 is not None:
+            book.stops.restore(order)
+        else:
+            book.closing[order.order_id] = order
+    for security in securities:
+        book = market.books[security.security_id]
+        if isinstance(security.bids, int) and isinstance(security.asks, int):
+            book.bids.places, book.asks.places = security.bids, security.asks
+        book.published_price = book.price()
+        book.follow_equilibrium()
+        if book.auction is not None:
+            book.published_indicative = book.indicative()

@@ -24,6 +24,7 @@ class OrderState(msgspec.Struct, frozen=True, gc=False, array_like=True):
     taker_fee_ppm: int
     notional_e4: int
     ended: Ended | None
+    place: int = 0
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -40,8 +41,10 @@ class AccountState(msgspec.Struct, frozen=True):
 
 
 class SecurityState(msgspec.Struct, frozen=True):
-    """A security and its book: the ids of the resting orders of each side in order of priority.
+    """A security and its book.
 
+    `bids` and `asks` count the places in the queues of that side that were given so far. (In
+    snapshots of version 1 they are the ids of the orders there, in the order of their places.)
     `reference_price_e4` is the one it was listed with, `present_reference_e4` what it is now.
     """
 
@@ -50,8 +53,8 @@ class SecurityState(msgspec.Struct, frozen=True):
     reference_price_e4: int
     granted_quantity: int
     last_e4: int | None
-    bids: list[int]
-    asks: list[int]
+    bids: int | list[int]
+    asks: int | list[int]
     lot_quantity: int = 1
     max_order_quantity: int | None = None
     max_order_value_e4: int | None = None
