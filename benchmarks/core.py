@@ -1,129 +1,80 @@
 """The engine's core alone: commands a second on one thread, holds and events included."""
 
-import gc
 import itertools
+import json
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core_flows import SCENARIOS, Operation, operations, resting
+from benchmarks.compiled import ROOT, CannotCompile, compiled_engine
+from benchmarks.core_flows import SCENARIOS, gathering, operations, resting
+from benchmarks.core_runner import WITH_LIMITS, commands, opened_exchange, rate_of
 from benchmarks.peers import measure_peers
-from exchange_shared.messages import (
-    AnyCommand,
-    CancelOrder,
-    ConfigureMarket,
-    ListSecurity,
-    NewOrder,
-    OpenAccount,
-    ReplaceOrder,
-    command_decoder,
-    encode_batch,
-)
-from matching_engine.core import Exchange
+from exchange_shared.messages import SetMarketState, command_decoder, encode_batch
 from matching_engine.snapshot import Snapshot, SnapshotStore
 
-CLIENTS = 50
-SECURITY = "MSFT"
-TICK_E4 = 100
 BATCH = 100
 
 
 def measure_core(count: int, peer_count: int) -> dict[str, Any]:
-    """Every scenario, the growth with the book, recovery, and the peers on the same mixed flow."""
-    scenarios = {
-        name: round(_rate(opened_exchange(), commands(operations(name, count))))
-        for name in SCENARIOS
-    }
+    """Every scenario, interpreted and compiled, growth, auctions, recovery, and the peers."""
+    names = [*SCENARIOS, f"mixed{WITH_LIMITS}"]
+    interpreted = _scenarios(sys.executable, names, count)
+    for_peers = _scenarios(sys.executable, SCENARIOS, peer_count)
+    compiled: dict[str, int] | str
+    for_peers_compiled: dict[str, int] | str
+    try:
+        with compiled_engine() as python:
+            compiled = _compare(_scenarios(python, names, count), interpreted)
+            for_peers_compiled = _rates(_scenarios(python, SCENARIOS, peer_count))
+    except CannotCompile as error:
+        compiled = for_peers_compiled = f"cannot be compiled here: {error}"
     return {
         "commands": count,
-        "commands_per_second": scenarios,
+        "commands_per_second": _rates(interpreted),
+        "compiled_by_mypyc_commands_per_second": compiled,
         "microseconds_per_command_by_resting_orders": _growth(),
+        "auction": _auction(),
         "recovery": _recovery(count),
         "peers_operations_per_second": {
             "operations": peer_count,
-            "this_engine": round(
-                _rate(opened_exchange(), commands(operations("mixed", peer_count)))
-            ),
+            "this_engine": _rates(for_peers),
+            "this_engine_compiled": for_peers_compiled,
             **measure_peers(peer_count),
         },
     }
 
 
-def opened_exchange() -> Exchange:
-    """A market with clients who never run out of cash or shares."""
-    exchange = Exchange()
-    exchange.apply(
-        ConfigureMarket(
-            time_us=0,
-            request_id=1,
-            initial_balance_e4=100_000_000_0000,
-            maker_fee_ppm=0,
-            taker_fee_ppm=100,
+Scenarios = dict[str, dict[str, Any]]
+
+
+def _scenarios(python: str, names: list[str] | tuple[str, ...], count: int) -> Scenarios:
+    """What `benchmarks.core_runner` measures with a Python, each scenario in its own process."""
+    return {
+        name: json.loads(
+            subprocess.run(
+                [python, "-m", "benchmarks.core_runner", name, str(count)],
+                capture_output=True,
+                check=True,
+                cwd=ROOT,
+            ).stdout
         )
-    )
-    exchange.apply(
-        ListSecurity(
-            time_us=0,
-            request_id=1,
-            security_id=SECURITY,
-            tick_e4=TICK_E4,
-            reference_price_e4=1_000_000,
-            granted_quantity=10_000_000,
-        )
-    )
-    for client in range(CLIENTS):
-        exchange.apply(
-            OpenAccount(time_us=0, request_id=1, client_id=f"c{client}", api_key_hash=f"{client}")
-        )
-    return exchange
+        for name in names
+    }
 
 
-def commands(flow: Iterable[Operation]) -> list[AnyCommand]:
-    """The operations as commands of the exchange; an order's client follows from its id."""
-    return [_command(number, operation) for number, operation in enumerate(flow, 1)]
+def _rates(scenarios: Scenarios) -> dict[str, int]:
+    return {name: scenario["commands_per_second"] for name, scenario in scenarios.items()}
 
 
-def _command(number: int, operation: Operation) -> AnyCommand:
-    kind, order_id = operation[0], operation[1]
-    client_id = f"c{order_id % CLIENTS}"
-    if kind == "cancel":
-        return CancelOrder(
-            time_us=number, request_id=number, client_id=client_id, order_id=order_id
-        )
-    if kind == "replace":
-        return ReplaceOrder(
-            time_us=number,
-            request_id=number,
-            client_id=client_id,
-            order_id=order_id,
-            quantity=operation[2],
-            price_e4=operation[3] * TICK_E4,
-        )
-    return NewOrder(
-        time_us=number,
-        order_id=order_id,
-        client_id=client_id,
-        security_id=SECURITY,
-        side=operation[2],
-        order_type="limit",
-        quantity=operation[3],
-        price_e4=operation[4] * TICK_E4,
-    )
-
-
-def _rate(exchange: Exchange, batch: list[AnyCommand]) -> float:
-    """Commands a second of this thread's own time."""
-    gc.collect()
-    gc.freeze()
-    began = time.process_time()
-    for command in batch:
-        exchange.apply(command)
-    seconds = time.process_time() - began
-    exchange.check_invariants()
-    gc.unfreeze()
-    return len(batch) / seconds
+def _compare(compiled: Scenarios, interpreted: Scenarios) -> dict[str, int]:
+    """The rates of the compiled core, which must have come to the same states."""
+    for name, scenario in compiled.items():
+        assert scenario["state"] == interpreted[name]["state"], f"{name} ended in another state"
+    return _rates(compiled)
 
 
 def _growth() -> dict[str, float]:
@@ -138,8 +89,22 @@ def _growth() -> dict[str, float]:
             for n, (_, _, _, _, price) in enumerate(resting(20_000, seed=2), 1)
             if price < 10_000
         )
-        costs[str(size)] = round(1e6 / _rate(exchange, commands(probe)), 3)
+        costs[str(size)] = round(1e6 / rate_of(exchange, commands(probe)), 3)
     return costs
+
+
+def _auction() -> dict[str, float]:
+    """What it takes to gather 20,000 orders in a call, around 1,000 prices, and to uncross them."""
+    exchange = opened_exchange()
+    exchange.apply(SetMarketState(time_us=0, request_id=1, action="start_auction"))
+    gathered = rate_of(exchange, commands(gathering(20_000)))
+    began = time.process_time()
+    events = exchange.apply(SetMarketState(time_us=0, request_id=1, action="uncross"))
+    return {
+        "orders_gathered_per_second": round(gathered),
+        "uncross_events": len(events),
+        "uncross_ms": round((time.process_time() - began) * 1_000, 1),
+    }
 
 
 def _recovery(count: int) -> dict[str, float]:

@@ -84,6 +84,14 @@ def _sweeps(random: Random, count: int) -> Iterator[Operation]:
             yield ("new", number, side, 50, price)
 
 
+def gathering(count: int, seed: int = 1) -> Iterator[Operation]:
+    """Orders of both sides at all prices around the middle, as in a call before an auction."""
+    random = Random(seed)
+    for number in range(1, count + 1):
+        side = "buy" if random.random() < 0.5 else "sell"
+        yield ("new", number, side, random.randint(1, 20), MIDDLE + random.randint(-500, 500))
+
+
 def resting(count: int, seed: int = 1) -> Iterator[Operation]:
     """Orders that only rest, on prices that become more with their number."""
     random = Random(seed)
