@@ -119,7 +119,7 @@ class Day:
 
 
 async def opening_auction(day: Day) -> None:
-    """15 shares trade at 100.00, nearest to the reference price; all pay the taker's fee."""
+    """15 shares trade at 100.00, nearest to the mark; all pay the taker's fee."""
     await day.set_state("start_auction", auction="opening")
     offered = await day.places("alice", "sell", 20, price=99, time_in_force="opg")
     await day.places("bob", "buy", 10, type="market")
@@ -161,7 +161,7 @@ async def halt_and_resumption(day: Day) -> None:
     assert (await day.http.delete(url, headers=key("bob"))).status_code == 200
     await day.set_state("resume")
     await day.places("bob", "sell", 4, price=100)
-    await day.places("carol", "buy", 4, price=101)
+    await day.places("carol", "buy", 4, price=100)
     await day.set_state("uncross")
     await day.assert_account("bob", 8_394.519, MSFT=116, AAPL=100)
     await day.assert_account("carol", 9_099.82, MSFT=109, AAPL=100)

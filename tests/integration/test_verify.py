@@ -157,7 +157,7 @@ MARKET_DATA = [
     ("UPDATE security SET state = 'continuous', auction = NULL", STATES),
     ("UPDATE security SET auction = 'opening'", STATES),
     ("UPDATE security SET until_us = until_us + 1", STATES),
-    ("UPDATE security SET reference_price_e4 = 1000000", STATES),
+    ("UPDATE security SET reference_price_e4 = 999900", STATES),
     ("UPDATE security SET last_e4 = last_e4 + 100", STATES),
     ("UPDATE security SET surplus = surplus + 1", STATES),
     ("UPDATE orders SET reason = 'requested' WHERE reason = 'circuit_breaker'", ORDERS),

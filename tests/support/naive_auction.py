@@ -41,33 +41,33 @@ def auction_outcome(market: NaiveMarket, security: NaiveSecurity) -> Indicative:
         [(order.price_e4 or 0, order.open) for order in buys],
         [(order.price_e4 or 0, order.open) for order in sells],
         tick_e4=security.terms.tick_e4,
-        reference_e4=security.reference_price_e4,
+        mark_e4=security.mark_e4(),
     )
 
 
 def best_outcome(
-    buys: list[tuple[int, int]], sells: list[tuple[int, int]], *, tick_e4: int, reference_e4: int
+    buys: list[tuple[int, int]], sells: list[tuple[int, int]], *, tick_e4: int, mark_e4: int
 ) -> Indicative:
     """The price at which these prices and quantities trade, how much, and the surplus."""
     outcomes = []
-    for price_e4 in _prices_to_try([price for price, _ in buys + sells], tick_e4, reference_e4):
+    for price_e4 in _prices_to_try([price for price, _ in buys + sells], tick_e4, mark_e4):
         demand = sum(quantity for limit_e4, quantity in buys if limit_e4 >= price_e4)
         supply = sum(quantity for limit_e4, quantity in sells if limit_e4 <= price_e4)
         traded, surplus = min(demand, supply), demand - supply
-        rank = (traded, -abs(surplus), -abs(price_e4 - reference_e4), price_e4)
+        rank = (traded, -abs(surplus), -abs(price_e4 - mark_e4), price_e4)
         outcomes.append((rank, (price_e4, traded, surplus)))
     if not outcomes or max(outcomes)[1][1] == 0:
         return NO_INDICATIVE
     return max(outcomes)[1]
 
 
-def _prices_to_try(limits_e4: Iterable[int], tick_e4: int, reference_e4: int) -> set[int]:
+def _prices_to_try(limits_e4: Iterable[int], tick_e4: int, mark_e4: int) -> set[int]:
     """Each limit, one tick to either side, and the reference price rounded both ways.
 
     Between two limits that are next to one another nothing changes, so of these prices only the
     first, the last, and the nearest to the reference price can be the best.
     """
-    below_e4 = reference_e4 // tick_e4 * tick_e4
+    below_e4 = mark_e4 // tick_e4 * tick_e4
     around = {below_e4, below_e4 + tick_e4}
     around.update(limit + step for limit in limits_e4 for step in (-tick_e4, 0, tick_e4))
     return around
@@ -81,7 +81,8 @@ def uncross(market: NaiveMarket, security: NaiveSecurity) -> None:
         while pair is not None:
             trade_in_auction(market, *pair, price_e4)
             pair = _crossed(market, security, price_e4)
-        security.reference_price_e4 = price_e4
+        if security.auction in ("opening", "closing"):
+            security.reference_price_e4 = price_e4
         price_e4, _, _ = auction_outcome(market, security)
     security.band_mark_e4 = security.mark_e4()
 

@@ -11,13 +11,17 @@ from tests.support.naive_records import NaiveAccount, NaiveOrder, NaiveSecurity
 
 def available_cash_e4(market: NaiveMarket, account: NaiveAccount) -> int:
     """The cash without what buys hold, and without margins. It may be below zero."""
-    held_e4 = sum(
+    margins_e4 = sum(margin_e4(market, account, one) for one in market.securities)
+    return account.cash_e4 - cash_of_buys_e4(market, account) - margins_e4
+
+
+def cash_of_buys_e4(market: NaiveMarket, account: NaiveAccount) -> int:
+    """The cash that a client's buys hold."""
+    return sum(
         order.open * order.unit_hold_e4()
         for order in market.orders
         if order.request.client_id == account.client_id
     )
-    margins_e4 = sum(margin_e4(market, account, one) for one in market.securities)
-    return account.cash_e4 - held_e4 - margins_e4
 
 
 def margin_e4(
@@ -36,7 +40,8 @@ def margin_e4(
     sells = open_shares(market, account, security, "sell") + more_sells
     short = max(0, -position)
     uncovered = max(0, sells - max(0, position))
-    return ceil(security.mark_e4() * (short * (1 + rate) + uncovered * rate))
+    price_e4 = max(security.mark_e4(), security.reference_price_e4)
+    return ceil(price_e4 * (short * (1 + rate) + uncovered * rate))
 
 
 def open_shares(
@@ -62,6 +67,8 @@ def spendable_cash_e4(market: NaiveMarket, buy: NaiveOrder, quantity: int) -> in
     short = max(0, -account.shares.get(security.security_id, 0))
     others = open_shares(market, account, security, "buy", without=buy)
     covered = min(quantity, max(0, short - others))
+    if covered == quantity:
+        return account.cash_e4 - cash_of_buys_e4(market, account)
     margin_now_e4 = margin_e4(market, account, security)
     margin_then_e4 = margin_e4(market, account, security, more_shares=covered)
     return available_cash_e4(market, account) + margin_now_e4 - margin_then_e4

@@ -46,7 +46,10 @@ def why_too_large(
     """Which limit of size an order is beyond, with so many shares in all and still open."""
     account, security = market.owner(order), market.security_of(order)
     limits_e4 = (security.terms.max_order_value_e4, _limit(market, account, "max_order_value_e4"))
-    value_e4 = still_open * (price_e4 or order.request.stop_price_e4 or security.mark_e4())
+    value_price_e4 = price_e4 or order.request.stop_price_e4 or security.mark_e4()
+    if order.request.side == "sell":
+        value_price_e4 = max(value_price_e4, security.mark_e4())
+    value_e4 = still_open * value_price_e4
     if ordered > (security.terms.max_order_quantity or ordered):
         return "quantity_limit"
     if any(limit_e4 is not None and value_e4 > limit_e4 for limit_e4 in limits_e4):

@@ -123,11 +123,17 @@ class NaiveSecurity:
 
     def static_band_e4(self) -> tuple[int, int] | None:
         """Between which prices a limit may be."""
-        return _band_e4(self.reference_price_e4, self.terms.static_band_ppm)
+        return self._band_e4(self.reference_price_e4, self.terms.static_band_ppm)
 
     def dynamic_band_e4(self) -> tuple[int, int] | None:
         """Between which prices trades may print."""
-        return _band_e4(self.band_mark_e4, self.terms.dynamic_band_ppm)
+        return self._band_e4(self.band_mark_e4, self.terms.dynamic_band_ppm)
+
+    def _band_e4(self, middle_e4: int, width_ppm: int | None) -> tuple[int, int] | None:
+        if width_ppm is None:
+            return None
+        width_e4 = max(middle_e4 * width_ppm // PPM, self.terms.tick_e4)
+        return middle_e4 - width_e4, middle_e4 + width_e4
 
     def gathers(self) -> bool:
         """Whether orders that come gather, and do not trade."""
@@ -161,10 +167,3 @@ def state_of_phase(phase: Phase) -> tuple[MarketState, AuctionKind | None]:
         case "closing_auction":
             return "auction", "closing"
     return phase, None
-
-
-def _band_e4(middle_e4: int, width_ppm: int | None) -> tuple[int, int] | None:
-    if width_ppm is None:
-        return None
-    width_e4 = middle_e4 * width_ppm // PPM
-    return middle_e4 - width_e4, middle_e4 + width_e4

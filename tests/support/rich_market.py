@@ -86,9 +86,9 @@ def opening(shape: Shape, time_us: int = STARTS_US) -> list[AnyCommand]:
                 request_id=2,
                 security_id=security_id,
                 tick_e4=shape.tick_e4,
-                reference_price_e4=shape.reference_e4,
                 granted_quantity=shape.grant,
-                **shape.listings[number % len(shape.listings)],
+                **{"reference_price_e4": shape.reference_e4}
+                | dict(shape.listings[number % len(shape.listings)]),
             )
             for number, security_id in enumerate(SECURITIES[: shape.securities])
         ),

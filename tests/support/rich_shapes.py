@@ -181,6 +181,15 @@ SHAPES = (
         mistakes=0.03,
     ),
     Shape(
+        "shorts above the reference price",
+        clients=5,
+        grant=15,
+        balance_e4=500_000,
+        prices=8,
+        listings=(some_terms(short_margin_ppm=250_000, reference_price_e4=5_000),),
+        terms=0,
+    ),
+    Shape(
         "shorts",
         clients=5,
         grant=15,

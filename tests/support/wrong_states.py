@@ -28,20 +28,20 @@ def _charged(right: Callable[..., int], notional_e4: int, rate_ppm: int) -> int:
 
 
 def _nearest_or_lower(
-    right: Callable[..., int], tick_e4: int, reference_e4: int, lowest_e4: int, highest_e4: int
+    right: Callable[..., int], tick_e4: int, mark_e4: int, lowest_e4: int, highest_e4: int
 ) -> int:
-    price_e4 = right(tick_e4, reference_e4, lowest_e4, highest_e4)
-    tie = 2 * (price_e4 - reference_e4) == tick_e4
+    price_e4 = right(tick_e4, mark_e4, lowest_e4, highest_e4)
+    tie = 2 * (price_e4 - mark_e4) == tick_e4
     return price_e4 - tick_e4 if tie and price_e4 > lowest_e4 else price_e4
 
 
 def _without_surplus(
-    right: Callable[..., Any], auction: Equilibrium, tick_e4: int, reference_e4: int
+    right: Callable[..., Any], auction: Equilibrium, tick_e4: int, mark_e4: int
 ) -> Any:
-    price_e4, most, surplus = right(auction, tick_e4, reference_e4)
+    price_e4, most, surplus = right(auction, tick_e4, mark_e4)
     for first_e4, last_e4, demand, supply in auction._ranges_around(tick_e4):
         if min(demand, supply) == most > 0:
-            price_e4 = equilibrium._nearest(tick_e4, reference_e4, first_e4, last_e4)
+            price_e4 = equilibrium._nearest(tick_e4, mark_e4, first_e4, last_e4)
             return price_e4, most, demand - supply
     return price_e4, most, surplus
 
@@ -123,14 +123,11 @@ def _from_when_it_was_due(
 
 
 STATES_AND_RISK: dict[str, Patch] = {
-    "of two prices an auction takes the lower": replaced(
-        equilibrium, "_nearest", _nearest_or_lower
-    ),
     "an auction ignores the surplus": replaced(Equilibrium, "indicative", _without_surplus),
-    "an auction ignores the reference price": replaced(
+    "an auction ignores the mark": replaced(
         equilibrium,
         "_nearest",
-        lambda _, _tick_e4, _reference_e4, _lowest_e4, highest_e4: highest_e4,
+        lambda _, _tick_e4, _mark_e4, _lowest_e4, highest_e4: highest_e4,
     ),
     "an auction looks at too few prices": replaced(Equilibrium, "_ranges_around", _shorter),
     "an auction leaves the reference price": replaced(state_changes, "uncross", _old_reference),
@@ -160,3 +157,10 @@ STATES_AND_RISK: dict[str, Patch] = {
     "nothing is freed to cover": replaced(Position, "covered", partial(nothing, answer=0)),
     "a rebate is charged as a fee": replaced(trading, "fee_e4", _charged),
 }
+
+ONLY_IN_TABLES: dict[str, Patch] = {
+    "of two prices an auction takes the lower": replaced(
+        equilibrium, "_nearest", _nearest_or_lower
+    ),
+}
+"""What streams seldom reach: a mark is halfway between two ticks only before the first trade."""

@@ -22,13 +22,13 @@ CHANGES = st.lists(
 @given(
     changes=CHANGES,
     tick_e4=st.sampled_from([1, 4, 10]),
-    reference_e4=st.integers(1, 260),
+    mark_e4=st.integers(1, 260),
     looks_after=st.sets(st.integers(0, 59)),
 )
 def test_the_price_is_the_best_of_all_however_the_book_came_to_be(
     changes: list[tuple[Side, int, int]],
     tick_e4: int,
-    reference_e4: int,
+    mark_e4: int,
     looks_after: set[int],
 ) -> None:
     equilibrium = Equilibrium(BookSide("buy"), BookSide("sell"))
@@ -40,9 +40,9 @@ def test_the_price_is_the_best_of_all_however_the_book_came_to_be(
             shares[side][price_e4] += change
             equilibrium.change(side, price_e4, change)
         if number in looks_after or number == len(changes) - 1:
-            assert equilibrium.indicative(tick_e4, reference_e4) == best_outcome(
+            assert equilibrium.indicative(tick_e4, mark_e4) == best_outcome(
                 list(shares["buy"].items()),
                 list(shares["sell"].items()),
                 tick_e4=tick_e4,
-                reference_e4=reference_e4,
+                mark_e4=mark_e4,
             )

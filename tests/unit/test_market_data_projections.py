@@ -32,6 +32,9 @@ from tests.support.feed_market import FeedMarket
 from tests.support.flows import market_commands, order_flow
 from tests.support.rich_flow import SHAPES, Shape, rich_flow
 
+Shown = tuple[int, int]
+"""The displayed quantity at a price, and of how many orders."""
+
 Levels = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]
 
 
@@ -108,24 +111,26 @@ def projected(*records: AnyFeedRecord) -> Projections:
 def displayed_books(market: FeedMarket) -> dict[str, Levels]:
     """Every book as the engine displays it: without hidden orders, of icebergs the shown part."""
     state = market.exchange.state()
-    orders = {order.request.order_id: order for order in state.orders}
-    books: dict[str, Levels] = {}
-    for security in state.securities:
-        sides: Levels = ([], [])
-        for levels, order_ids in zip(sides, (security.bids, security.asks), strict=True):
-            shown: dict[int, tuple[int, int]] = {}
-            for order in (orders[order_id] for order_id in order_ids):
-                request = order.request
-                in_auctions_only = request.time_in_force in AUCTION_ONLY or not request.price_e4
-                if request.hidden or in_auctions_only:
-                    continue
-                assert order.price_e4 is not None
-                part = order.displayed_quantity or order.remaining_quantity
-                quantity, count = shown.get(order.price_e4, (0, 0))
-                shown[order.price_e4] = (quantity + part, count + 1)
-            levels += [(price_e4, *level) for price_e4, level in shown.items()]
-        books[security.security_id] = sides
-    return books
+    shown: dict[str, tuple[dict[int, Shown], dict[int, Shown]]] = {
+        security.security_id: ({}, {}) for security in state.securities
+    }
+    for order in state.orders:
+        request = order.request
+        in_auctions_only = request.time_in_force in AUCTION_ONLY or not request.price_e4
+        if request.hidden or in_auctions_only or not order.place:
+            continue
+        assert order.price_e4 is not None
+        levels = shown[request.security_id][request.side == "sell"]
+        part = order.displayed_quantity or order.remaining_quantity
+        quantity, count = levels.get(order.price_e4, (0, 0))
+        levels[order.price_e4] = (quantity + part, count + 1)
+    return {
+        security_id: (
+            [(price_e4, *bids[price_e4]) for price_e4 in sorted(bids, reverse=True)],
+            [(price_e4, *asks[price_e4]) for price_e4 in sorted(asks)],
+        )
+        for security_id, (bids, asks) in shown.items()
+    }
 
 
 def feed_books(projections: Projections) -> dict[str, Levels]:

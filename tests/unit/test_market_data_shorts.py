@@ -91,8 +91,10 @@ def test_realised_and_unrealised_profit_are_the_whole_profit(
 def test_short_margin_is_that_of_the_rules(
     shares: int, offered: int, mark_e4: int, rate_ppm: int | None, margin_e4: int
 ) -> None:
-    security = Security("MSFT", Terms(1, 0, short_margin_ppm=rate_ppm), REFERENCE_E4)
+    security = Security("MSFT", Terms(1, 0, short_margin_ppm=rate_ppm), mark_e4 - 1)
     security.last_e4 = mark_e4
+    assert security.short_margin_e4(shares, offered) == margin_e4
+    security.last_e4, security.reference_price_e4 = mark_e4 - 1, mark_e4
     assert security.short_margin_e4(shares, offered) == margin_e4
 
 

@@ -9,11 +9,12 @@ from tests.support.rich_flow import rich_flow
 from tests.support.rich_shapes import SHAPES
 from tests.support.tables import run_table
 from tests.support.wrong_engines import CONTINUOUS, Patch
-from tests.support.wrong_states import STATES_AND_RISK
+from tests.support.wrong_states import ONLY_IN_TABLES, STATES_AND_RISK
 
 COMMANDS_PER_SHAPE = 1_000
 GOLDEN = Path(__file__).parent.parent / "golden"
 WRONG = CONTINUOUS | STATES_AND_RISK
+IN_TABLES = STATES_AND_RISK | ONLY_IN_TABLES
 
 
 def compare_all_shapes() -> None:
@@ -39,7 +40,7 @@ def test_a_wrong_engine_is_caught_by_the_comparison(
         compare_all_shapes()
 
 
-@pytest.mark.parametrize("patch", STATES_AND_RISK.values(), ids=STATES_AND_RISK)
+@pytest.mark.parametrize("patch", IN_TABLES.values(), ids=IN_TABLES)
 def test_a_wrong_engine_is_caught_by_the_golden_tables(
     patch: Patch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

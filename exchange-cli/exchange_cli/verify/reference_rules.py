@@ -87,10 +87,11 @@ class ReferenceRules:
         prices = [price for price in (order.price_e4, order.stop_price_e4) if price is not None]
         if any(price_e4 % terms.tick_e4 for price_e4 in prices):
             yield f"has a price off the tick {terms.tick_e4}"
+        reference_e4 = security.reference_price_e4
         if order.price_e4 is not None and _outside(
-            order.price_e4, security.reference_price_e4, terms.static_band_ppm
+            order.price_e4, reference_e4, terms.static_band_ppm, terms.tick_e4
         ):
-            yield f"is outside the static band of {security.reference_price_e4}"
+            yield f"is outside the static band of {reference_e4}"
 
     def _wrong_with_trade(self, trade: TradeExecuted) -> Iterator[str]:
         security = self.securities[trade.security_id]
@@ -100,7 +101,9 @@ class ReferenceRules:
             yield "is off the tick or the lot"
         if (state == "continuous") == (trade.aggressor_side is None):
             yield f"has the aggressor {trade.aggressor_side} in the state {state}"
-        if trade.aggressor_side and _outside(trade.price_e4, mark_e4, terms.dynamic_band_ppm):
+        if trade.aggressor_side and _outside(
+            trade.price_e4, mark_e4, terms.dynamic_band_ppm, terms.tick_e4
+        ):
             yield f"at {trade.price_e4} is outside the dynamic band of {mark_e4}"
         if (trade.buyer_fee_e4, trade.seller_fee_e4) != self._fees(trade):
             yield f"has not the fees {self._fees(trade)}"
@@ -174,5 +177,7 @@ def _fits(order: OrderAccepted, state: MarketState, auction: AuctionKind | None)
     return state == "continuous" or order.time_in_force not in ("ioc", "fok")
 
 
-def _outside(price_e4: int, center_e4: int, band_ppm: int | None) -> bool:
-    return band_ppm is not None and abs(price_e4 - center_e4) > center_e4 * band_ppm // PPM
+def _outside(price_e4: int, center_e4: int, band_ppm: int | None, tick_e4: int) -> bool:
+    if band_ppm is None:
+        return False
+    return abs(price_e4 - center_e4) > max(tick_e4, center_e4 * band_ppm // PPM)

@@ -92,7 +92,8 @@ class Security:
             return 0
         short = max(0, -position)
         uncovered = max(0, offered - max(0, position))
-        return -(-self.mark_e4 * (short * (PPM + rate_ppm) + uncovered * rate_ppm) // PPM)
+        price_e4 = max(self.mark_e4, self.reference_price_e4)
+        return -(-price_e4 * (short * (PPM + rate_ppm) + uncovered * rate_ppm) // PPM)
 
     def trade(self, event: TradeExecuted) -> None:
         """Shares of it changed hands."""

@@ -44,7 +44,8 @@ class Position:
         margin_ppm = self.book.terms.short_margin_ppm
         assert margin_ppm is not None, "a security that may not be sold short was"
         weight = short * (PPM + margin_ppm) + uncovered * margin_ppm
-        return -(-self.book.mark_e4 * weight // PPM)
+        price_e4 = max(self.book.mark_e4, self.book.reference_price_e4)
+        return -(-price_e4 * weight // PPM)
 
     def covered(self, quantity: int, other_buying: int) -> int:
         """How many short shares a buy of so many would cover, beside other open buy orders."""
@@ -98,12 +99,16 @@ class Account:
         return available_e4
 
     def spendable_e4(self, position: Position, quantity: int, other_buying: int) -> int:
-        """Cash that a buy of so many shares may spend: also the margin of those it would cover."""
-        spendable_e4 = self.available_e4
-        if position.quantity < 0:
-            bought = position.covered(quantity, other_buying)
-            spendable_e4 += position.margin_e4() - position.margin_e4(bought=bought)
-        return spendable_e4
+        """Cash that a buy of so many shares may spend: also the margin of those it would cover.
+
+        One that does nothing but cover may spend all that other buys do not hold.
+        """
+        if position.quantity >= 0:
+            return self.available_e4
+        bought = position.covered(quantity, other_buying)
+        if bought == quantity:
+            return self.cash_e4 - self.cash_held_e4
+        return self.available_e4 + position.margin_e4() - position.margin_e4(bought=bought)
 
     def holdings(self) -> dict[str, int]:
         """Shares by security, without those it has none of."""

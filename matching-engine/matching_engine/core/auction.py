@@ -12,7 +12,8 @@ def uncross(market: Market, book: OrderBook) -> None:
         assert price_e4 is not None, "a crossed book has no price"
         market.touched[book.security_id] = book
         _trade_at(market, book, price_e4)
-        book.reference_price_e4 = price_e4
+        if book.auction in ("opening", "closing"):
+            book.reference_price_e4 = price_e4
 
 
 def _trade_at(market: Market, book: OrderBook, price_e4: int) -> None:

@@ -150,6 +150,8 @@ def _beyond_limits(
     if price_e4 is None:
         stop_price_e4 = order.request.stop_price_e4
         price_e4 = book.mark_e4 if stop_price_e4 is None else stop_price_e4
+    if not order.buys:
+        price_e4 = max(price_e4, book.mark_e4)
     value_e4 = open_quantity * price_e4
     client_limit_e4 = None if limits is None else limits.max_order_value_e4
     for limit_e4 in (terms.max_order_value_e4, client_limit_e4):
@@ -186,9 +188,8 @@ def _lacks_shares(order: Order, book: OrderBook, more: int) -> Refusal | None:
     available_e4 = order.account.available_e4
     if available_e4 >= margin_e4:
         return None
-    message = (
-        f"a margin of {format_e4(margin_e4)} is needed, {format_e4(available_e4)} is available"
-    )
+    available_text = format_e4(max(0, available_e4))
+    message = f"a margin of {format_e4(margin_e4)} is needed, {available_text} is available"
     return "insufficient_margin", message
 
 
@@ -201,6 +202,9 @@ def _lacks_cash(order: Order, quantity: int, replaced: int, more_e4: int) -> Ref
     spendable_e4 = order.account.spendable_e4(position, quantity, position.buying - replaced)
     if spendable_e4 >= more_e4:
         return None
+    if spendable_e4 < 0:
+        message = f"short positions need {format_e4(-spendable_e4)} more margin than there is cash"
+        return "insufficient_funds", message
     message = (
         f"{format_e4(more_e4)} with the highest fee is needed,"
         f" {format_e4(spendable_e4)} is available"

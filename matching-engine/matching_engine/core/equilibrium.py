@@ -54,22 +54,22 @@ class Equilibrium:
         else:
             del self._levels[price_e4]
 
-    def indicative(self, tick_e4: int, reference_e4: int) -> Indicative:
+    def indicative(self, tick_e4: int, mark_e4: int) -> Indicative:
         """What an uncross would do now: its price, the quantity that would trade, and the surplus.
 
         The price is that of the greatest volume, of these that of the least surplus, of these the
-        one nearest the reference price, of two the higher.
+        one nearest the mark, of two the higher.
         """
         self._meet()
         best: tuple[int, int] | None = None
         nearest = surplus = 0
         for first_e4, last_e4, demand, supply in self._ranges_around(tick_e4):
             rank = (-min(demand, supply), abs(demand - supply))
-            price_e4 = _nearest(tick_e4, reference_e4, first_e4, last_e4)
+            price_e4 = _nearest(tick_e4, mark_e4, first_e4, last_e4)
             if (
                 best is None
                 or rank < best
-                or (rank == best and price_e4 - reference_e4 <= reference_e4 - nearest)
+                or (rank == best and price_e4 - mark_e4 <= mark_e4 - nearest)
             ):
                 best, nearest, surplus = rank, price_e4, demand - supply
         if best is None or best[0] == 0:
@@ -134,7 +134,7 @@ class Equilibrium:
         return above_e4
 
 
-def _nearest(tick_e4: int, reference_e4: int, lowest_e4: int, highest_e4: int) -> int:
-    """The multiple of the tick nearest the reference price, within a range of such multiples."""
-    half_up_e4 = (2 * reference_e4 + tick_e4) // (2 * tick_e4) * tick_e4
+def _nearest(tick_e4: int, mark_e4: int, lowest_e4: int, highest_e4: int) -> int:
+    """The multiple of the tick nearest the mark, within a range of such multiples."""
+    half_up_e4 = (2 * mark_e4 + tick_e4) // (2 * tick_e4) * tick_e4
     return min(max(half_up_e4, lowest_e4), highest_e4)

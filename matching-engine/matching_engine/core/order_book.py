@@ -106,16 +106,16 @@ class OrderBook:
 
     def outside_static_band(self, price_e4: int) -> bool:
         """Whether a limit price is too far from the reference price."""
-        band_ppm = self.terms.static_band_ppm
+        band_ppm, reference_e4 = self.terms.static_band_ppm, self.reference_price_e4
         if band_ppm is None:
             return False
-        return abs(price_e4 - self.reference_price_e4) > self.reference_price_e4 * band_ppm // PPM
+        return abs(price_e4 - reference_e4) > self.terms.width_e4(reference_e4, band_ppm)
 
     def collar_e4(self, side: Side) -> int:
         """The limit of an auction order that has none of its own."""
         tick_e4, reference_e4 = self.terms.tick_e4, self.reference_price_e4
         band_ppm = self.terms.static_band_ppm
-        width_e4 = reference_e4 * (PPM if band_ppm is None else band_ppm) // PPM
+        width_e4 = self.terms.width_e4(reference_e4, PPM if band_ppm is None else band_ppm)
         if side == "buy":
             price_e4 = (reference_e4 + width_e4) // tick_e4 * tick_e4
         else:
@@ -127,7 +127,7 @@ class OrderBook:
         band_ppm = self.terms.dynamic_band_ppm
         if band_ppm is not None:
             mark_e4 = self.mark_e4
-            width_e4 = mark_e4 * band_ppm // PPM
+            width_e4 = self.terms.width_e4(mark_e4, band_ppm)
             self.band_e4 = (mark_e4 - width_e4, mark_e4 + width_e4)
 
     def price(self) -> Price:
@@ -145,7 +145,7 @@ class OrderBook:
     def indicative(self) -> Indicative:
         """What an uncross would do now: its price, the quantity that would trade, the surplus."""
         equilibrium = self.bids.equilibrium or Equilibrium(self.bids, self.asks)
-        return equilibrium.indicative(self.terms.tick_e4, self.reference_price_e4)
+        return equilibrium.indicative(self.terms.tick_e4, self.mark_e4)
 
     def check_invariants(self) -> None:
         """Raises `AssertionError` when the book contradicts itself."""

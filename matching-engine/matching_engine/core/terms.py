@@ -3,6 +3,7 @@
 import msgspec
 
 from exchange_shared.messages import ListSecurity
+from exchange_shared.units import PPM
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -44,6 +45,10 @@ class Terms(msgspec.Struct, frozen=True):
     def of(cls, command: ListSecurity) -> "Terms":
         """The terms that a command lists a security with."""
         return cls(*(getattr(command, name) for name in cls.__struct_fields__))
+
+    def width_e4(self, price_e4: int, band_ppm: int) -> int:
+        """How far from a price a band around it reaches: at least one tick."""
+        return max(self.tick_e4, price_e4 * band_ppm // PPM)
 
     @property
     def limit_orders(self) -> bool:
