@@ -114,7 +114,7 @@ class SnapshotStore:
         except (OSError, msgspec.DecodeError) as error:
             raise BadSnapshotError(str(error)) from error
         exact = header.format_version == FORMAT_VERSION
-        if exact and Exchange(state).state_hash() != header.state_hash:
+        if exact and hash_state(encode_state(Exchange(state).state())) != header.state_hash:
             raise BadSnapshotError("the restored state has another hash")
         return Snapshot(header.position, header.sources, state)
 

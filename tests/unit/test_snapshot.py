@@ -86,5 +86,7 @@ def test_an_engine_goes_on_from_a_snapshot_of_the_first_version(tmp_path: Path) 
     old.check_invariants()
     for command in before:
         new.apply(command)
+    assert old.state_hash() == new.state_hash()
     for command in after:
         assert old.apply(command) == new.apply(command)
+    assert old.state_hash() == new.state_hash()

@@ -38,7 +38,7 @@ from matching_engine.core.market import Market
 from matching_engine.core.order_book import OrderBook
 from matching_engine.core.orders import cancel_order, mass_cancel, new_order, replace_order
 from matching_engine.core.snapshotting import dump, load
-from matching_engine.core.state import ExchangeState, encode_state, hash_state
+from matching_engine.core.state import ExchangeState, canonical, encode_state, hash_state
 from matching_engine.core.state_changes import begin_phase, pass_time, set_market_state
 
 
@@ -101,8 +101,8 @@ class Exchange:
         return dump(self._market)
 
     def state_hash(self) -> str:
-        """The same for any two exchanges with the same state, however they got there."""
-        return hash_state(encode_state(self.state()))
+        """The same for any two exchanges that will always do the same, however they got there."""
+        return hash_state(encode_state(canonical(self.state())))
 
     def check_invariants(self) -> None:
         """Raises `AssertionError` when money, shares, holds or books do not add up."""

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 Ended = Literal["filled", "cancelled", "expired"]
 
 
+def is_hidden(request: NewOrder) -> bool:
+    """Whether nobody is shown an order while it rests: also one that is for auctions only."""
+    return (
+        request.hidden
+        or request.order_type == "market"
+        or (request.time_in_force != "gtc" and request.time_in_force in AUCTION_ONLY)
+    )
+
+
 class Order:
     """What was asked for, and what has become of it so far.
 
@@ -71,11 +80,7 @@ class Order:
             self.highest_fee_ppm = taker_fee_ppm
         self.order_id = request.order_id
         self.buys = request.side == "buy"
-        self.hidden = (
-            request.hidden
-            or request.order_type == "market"
-            or (request.time_in_force != "gtc" and request.time_in_force in AUCTION_ONLY)
-        )
+        self.hidden = is_hidden(request)
         self.quantity = self.remaining_quantity = request.quantity
         self.price_e4 = request.price_e4
         self.unit_hold_e4 = 0

@@ -1,11 +1,12 @@
 """The whole state of the exchange as plain data: what a snapshot holds and a state hash covers."""
 
 import hashlib
+from collections import Counter
 
 import msgspec
 
 from exchange_shared.messages import AuctionKind, MarketState, NewOrder, Phase
-from matching_engine.core.order import Ended
+from matching_engine.core.order import Ended, is_hidden
 from matching_engine.core.terms import Limits
 
 
@@ -111,6 +112,23 @@ def decode_state(body: bytes) -> ExchangeState:
         msgspec.DecodeError: the bytes are no such state.
     """
     return _decoder.decode(body)
+
+
+def canonical(state: ExchangeState) -> ExchangeState:
+    """The state with places numbered anew in each queue: nothing else depends on the numbers."""
+    places: dict[int, int] = {}
+    lengths: Counter[tuple[str, str, int | None, bool]] = Counter()
+    for order in sorted(state.orders, key=lambda order: order.place):
+        request = order.request
+        queue = (request.security_id, request.side, order.price_e4, is_hidden(request))
+        lengths[queue] += 1
+        places[request.order_id] = lengths[queue] if order.place else 0
+    replace = msgspec.structs.replace
+    return replace(
+        state,
+        securities=[replace(security, bids=0, asks=0) for security in state.securities],
+        orders=[replace(order, place=places[order.request.order_id]) for order in state.orders],
+    )
 
 
 def hash_state(body: bytes) -> str:
