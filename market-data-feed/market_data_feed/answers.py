@@ -144,21 +144,21 @@ class WholeAccount(Balance, Results):
 
 
 class Options(TypedDict):
-    """What most orders do not have."""
+    """What most orders do not have; all null when the engine has not accepted the order."""
 
     stop_price: NumberOrNull
     trail_amount: NumberOrNull
     trail_percent: NumberOrNull
     expires_at: Time | None
-    post_only: bool
+    post_only: bool | None
     display_quantity: int | None
-    hidden: bool
-    self_trade_prevention: SelfTradePrevention
+    hidden: bool | None
+    self_trade_prevention: SelfTradePrevention | None
     oco_group: str | None
 
 
 class Order(Options):
-    """The state of an order. Until the engine has answered, much of it is null."""
+    """The state of an order. Much of it is null until the engine has accepted the order."""
 
     order_id: int | None
     client_order_id: str | None

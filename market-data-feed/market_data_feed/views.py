@@ -11,10 +11,23 @@ from exchange_shared.messages import (
 )
 from exchange_shared.units import format_time, from_e4
 from market_data_feed import answers
-from market_data_feed.projections import NO_OPTIONS, Options, Order
+from market_data_feed.projections import Options, Order
 from market_data_feed.projections.changes import OrderAnswer
 
 Number = Any
+
+_UNKNOWN_OPTIONS: answers.Options = {
+    "stop_price": None,
+    "trail_amount": None,
+    "trail_percent": None,
+    "expires_at": None,
+    "post_only": None,
+    "display_quantity": None,
+    "hidden": None,
+    "self_trade_prevention": None,
+    "oco_group": None,
+}
+"""Of orders that the engine has not accepted: only what is accepted is told with its options."""
 
 
 def amount(amount_e4: int | None) -> Number:
@@ -63,7 +76,7 @@ def order(found: Order) -> answers.Order:
         "time_in_force": found.time_in_force,
         "quantity": found.quantity,
         "price": amount(found.price_e4),
-        **_options(found.options),
+        **(_UNKNOWN_OPTIONS if found.status == "rejected" else _options(found.options)),
         "status": found.status,
         "filled_quantity": found.filled_quantity,
         "remaining_quantity": found.remaining_quantity,
@@ -103,7 +116,7 @@ def unanswered_order(report: OrderReport) -> answers.Order:
         "time_in_force": None,
         "quantity": report.quantity,
         "price": amount(report.price_e4),
-        **_options(NO_OPTIONS),
+        **_UNKNOWN_OPTIONS,
         "status": "rejected" if denied else "pending",
         "filled_quantity": 0,
         "remaining_quantity": 0 if denied else report.quantity,

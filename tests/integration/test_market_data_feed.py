@@ -66,6 +66,12 @@ async def market(bus: Bus) -> FeedMarket:
 
 
 SEQ = 9
+UNTOLD = (
+    *("time_in_force", "stop_price", "trail_amount", "trail_percent", "expires_at", "post_only"),
+    *("display_quantity", "hidden", "self_trade_prevention", "oco_group"),
+)
+"""What is not known of an order that is not accepted."""
+
 NO_OPTIONS = {
     "stop_price": None,
     "trail_amount": None,
@@ -224,8 +230,7 @@ async def test_an_order_is_followed_from_pending_to_its_end(
         "security_id": "MSFT",
         "side": "buy",
         "type": None,
-        "time_in_force": None,
-        **NO_OPTIONS,
+        **dict.fromkeys(UNTOLD),
         "quantity": 5,
         "price": 99,
         "status": "pending",
@@ -244,6 +249,7 @@ async def test_an_order_is_followed_from_pending_to_its_end(
 
     events = market.apply([order])
     await market.publish(ENGINE, events)
+    state |= NO_OPTIONS
     state |= {"status": "new", "type": "limit", "time_in_force": "gtc", "seq": 10}
     assert await feed.get("/status/MSFT/21", "bob", min_seq=10) == state
     assert await feed.get("/orders", "bob", status="open") == [state]
@@ -437,7 +443,12 @@ async def test_every_option_and_state_of_an_order_is_told(
 
 
 async def test_a_denied_order_says_why(feed: RunningFeed, market: FeedMarket) -> None:
-    refused = limit(31, "bob", "buy", 1_000_000, 99, client_order_id="too much")
+    refused = limit(
+        *(31, "bob", "buy", 1_000_000, 99),
+        client_order_id="too much",
+        time_in_force="day",
+        post_only=True,
+    )
     await market.trade(refused)
     await market.trade(limit(32, "alice", "sell", 10, 100, client_order_id="first"))
     denied = OrderReport(
@@ -458,6 +469,8 @@ async def test_a_denied_order_says_why(feed: RunningFeed, market: FeedMarket) ->
         "insufficient_funds",
         message,
     )
+    assert {state[name] for name in UNTOLD} == {None}
+    assert state in await feed.get("/orders", "bob")
     report = await feed.get("/report/MSFT/31", "bob")
     assert (report["status"], report["reason"]) == ("denied", "insufficient_funds")
     first, second, *_ = await feed.get("/reports", "bob", event_type="order")
@@ -706,8 +719,11 @@ async def test_books_and_accounts_are_the_engines(databases: Databases, bus: Bus
     state = market.exchange.state()
     for security in state.securities:
         book = answers[f"/book/{security.security_id}?depth=1000"]
-        orders = {order.request.order_id: order for order in state.orders}
-        open_orders = [orders[order_id] for order_id in (*security.bids, *security.asks)]
+        open_orders = [
+            order
+            for order in state.orders
+            if order.place and order.request.security_id == security.security_id
+        ]
         assert sum(level[1] for level in book["bids"] + book["asks"]) == sum(
             order.remaining_quantity for order in open_orders
         )

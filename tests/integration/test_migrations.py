@@ -149,6 +149,27 @@ async def test_a_ledger_from_before_short_selling_is_kept_and_takes_it_from_then
         await fetch(dsn, overdrawn)
 
 
+async def test_the_time_in_force_of_a_refused_order_is_forgotten_because_it_was_made_up(
+    dsn: str,
+) -> None:
+    migrations = load_migrations("market_data")
+    await apply_migrations(dsn, migrations[:2])
+    await fetch(
+        dsn,
+        """
+        INSERT INTO orders (
+            order_id, unit_hold_e4, quantity, filled_quantity, notional_e4, seq, created_us,
+            updated_us, is_open, client_id, security_id, side, order_type, time_in_force, status
+        )
+        SELECT id, 0, 1, 0, 0, id, 1, 1, false, 'alice', 'MSFT', 'buy', 'limit', 'gtc', status
+        FROM (VALUES (1, 'cancelled'), (2, 'rejected')) AS made (id, status)
+        """,
+    )
+    await apply_migrations(dsn, migrations)
+    query = "SELECT status, time_in_force FROM orders ORDER BY order_id"
+    assert await fetch(dsn, query) == [("cancelled", "gtc"), ("rejected", None)]
+
+
 def test_files_are_numbered_without_a_gap() -> None:
     assert number_migrations({"0002_second.sql": SECOND.sql, "0001_first.sql": FIRST.sql}) == [
         FIRST,

@@ -217,10 +217,10 @@ class _Options(Model, frozen=True, kw_only=True):
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     expires_at: str | None = None
-    post_only: bool = False
+    post_only: bool | None = False
     display_quantity: int | None = None
-    hidden: bool = False
-    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    hidden: bool | None = False
+    self_trade_prevention: SelfTradePrevention | None = "cancel_newest"
     oco_group: str | None = None
 
 
@@ -262,7 +262,7 @@ class Report(_Options, frozen=True, kw_only=True):
 class OrderState(_Options, frozen=True, kw_only=True):
     """An own order as it is now; `message` and `reason` tell why it was refused or cancelled.
 
-    What is not known yet of an order that is `pending` is `None`.
+    What is not known of an order that is `pending` or `rejected` is `None`, its options too.
     """
 
     order_id: int

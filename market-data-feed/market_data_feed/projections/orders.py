@@ -49,6 +49,7 @@ NO_OPTIONS = Options()
 class Order(msgspec.Struct, kw_only=True, gc=False):
     """What is known of an order. `notional_e4` is the sum of price × quantity over its fills.
 
+    `time_in_force` is `None` for a rejected order, because it is not told, nor are its options.
     `quantity` is filled and open shares together, while it is open. `displayed_quantity` is what
     of it is in the book. `latest_report` is the last trade or settlement of it that was read since
     the feed started, with its report_seq.
@@ -59,7 +60,7 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     security_id: str
     side: Side
     order_type: OrderType
-    time_in_force: TimeInForce
+    time_in_force: TimeInForce | None
     quantity: int
     price_e4: int | None
     client_order_id: str | None
@@ -159,14 +160,14 @@ def accepted_order(event: OrderAccepted) -> Order:
 
 
 def rejected_order(event: OrderRejected) -> Order:
-    """The order that the engine refused; its options are not told."""
+    """The order that the engine refused."""
     return Order(
         order_id=event.order_id,
         client_id=event.client_id,
         security_id=event.security_id,
         side=event.side,
         order_type=event.order_type,
-        time_in_force="gtc",
+        time_in_force=None,
         quantity=event.quantity,
         price_e4=event.price_e4,
         client_order_id=event.client_order_id,
