@@ -24,11 +24,16 @@ class MarketClock:
         self._begun_us = -1
         """When the phase began that the engine was last told of."""
 
-    def first_phase(self) -> PhaseStart:
-        """The phase now, which the caller tells the engine of."""
-        phase = self._schedule.phase_at(self._wall_clock_us())
-        self._begun(phase)
-        return phase
+    def first_phases(self) -> list[PhaseStart]:
+        """The latest close and the phase now, which the caller tells the engine of.
+
+        The market may not have been closed then, because no gateway ran; if it was, the engine
+        passes over the close.
+        """
+        phases = self._schedule.latest_phases(self._wall_clock_us())
+        for phase in phases:
+            self._begun(phase)
+        return phases
 
     async def run(self, tick_seconds: float) -> None:
         """Tick for ever: so often, and when a phase begins."""
@@ -39,12 +44,15 @@ class MarketClock:
     def tick(self) -> None:
         """Tell the time, and the phase if it is new; what cannot be told now is told later.
 
-        A phase that begins earlier than one that was told is not: the wall clock was set back.
+        A close that was skipped meanwhile goes before it. A phase that begins earlier than one
+        that was told is not: the wall clock was set back.
         """
         self._order_entry.tick()
-        phase = self._schedule.phase_at(self._wall_clock_us())
-        if phase.begins_us > self._begun_us and self._order_entry.begin_phase(phase):
-            self._begun(phase)
+        for phase in self._schedule.latest_phases(self._wall_clock_us()):
+            if phase.begins_us > self._begun_us:
+                if not self._order_entry.begin_phase(phase):
+                    return
+                self._begun(phase)
 
     def _begun(self, phase: PhaseStart) -> None:
         self._begun_us = phase.begins_us

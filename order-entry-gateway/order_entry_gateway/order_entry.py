@@ -165,12 +165,15 @@ class OrderEntry:
             return True
         return False
 
-    def configure(self, market: MarketConfig, phase: PhaseStart, on_answered: OnAnswered) -> None:
+    def configure(
+        self, market: MarketConfig, phases: Sequence[PhaseStart], on_answered: OnAnswered
+    ) -> None:
         """Publish the market's terms, without a limit to how long the answers may take.
 
-        The phase goes first, so that new securities are listed in its state.
+        The phases go first, so that new securities are listed in the state of the last.
         """
-        self._entry.put([BeginPhase(time_us=self._now_us(), **phase._asdict())])
+        now_us = self._now_us()
+        self._entry.put([BeginPhase(time_us=now_us, **phase._asdict()) for phase in phases])
         ids = self._ids.take(1 + len(market.securities))
         commands = market.commands(ids, self._now_us())
         group: Group[Answer] = Group([None] * len(commands), on_answered, self._loop.time())

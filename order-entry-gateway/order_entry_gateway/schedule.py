@@ -43,14 +43,16 @@ class Schedule:
 
     def phase_at(self, time_us: int) -> PhaseStart:
         """The phase at a time; it may have begun days before."""
-        if self._config is None:
-            return ALWAYS_OPEN
-        return next(
-            phase
-            for day in self._days_from(time_us, -_DAY)
-            for phase in reversed(self._phases_of(self._config, day))
-            if phase.begins_us <= time_us
-        )
+        return next(self._phases_back(time_us))
+
+    def latest_phases(self, time_us: int) -> list[PhaseStart]:
+        """The latest close until a time, and after it the phase at that time if it is another."""
+        phases = self._phases_back(time_us)
+        present = next(phases)
+        if present.phase == "closed":
+            return [present]
+        close = next((phase for phase in phases if phase.phase == "closed"), None)
+        return [present] if close is None else [close, present]
 
     def next_change_us(self, time_us: int) -> int | None:
         """When the phase at a time ends, if ever."""
@@ -62,6 +64,16 @@ class Schedule:
             for phase in self._phases_of(self._config, day)
             if phase.begins_us > time_us
         )
+
+    def _phases_back(self, time_us: int) -> Iterator[PhaseStart]:
+        """The phases that began until a time, the latest first."""
+        if self._config is None:
+            yield ALWAYS_OPEN
+            return
+        for day in self._days_from(time_us, -_DAY):
+            for phase in reversed(self._phases_of(self._config, day)):
+                if phase.begins_us <= time_us:
+                    yield phase
 
     def _days_from(self, time_us: int, step: timedelta) -> Iterator[date]:
         moment = _EPOCH + timedelta(microseconds=time_us)

@@ -97,7 +97,7 @@ async def open_order_entry_gateway(
     )
 
     def configure() -> None:
-        order_entry.configure(market, clock.first_phase(), market_confirmed)
+        order_entry.configure(market, clock.first_phases(), market_confirmed)
 
     def market_confirmed(answers: list[Answer]) -> None:
         readiness.matching_engine = None

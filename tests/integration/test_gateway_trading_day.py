@@ -32,6 +32,8 @@ close = "16:00"
 FRIDAY = "2026-03-06"
 MONDAY = "2026-03-09"
 """The clocks change on the Sunday before."""
+THURSDAY_CLOSE = ("closed", parse_time("2026-03-05T21:00:00Z"))
+FRIDAY_CLOSE = ("closed", parse_time("2026-03-06T21:00:00Z"))
 
 
 class WallClock:
@@ -104,7 +106,7 @@ def running(bus: MemoryBus, directory: Path, clock: WallClock, **settings: Any) 
     )
 
 
-async def test_the_phase_comes_before_the_listings(
+async def test_the_latest_close_and_the_phase_come_before_the_listings(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
     clock = WallClock(f"{MONDAY} 13:00:00")
@@ -112,11 +114,12 @@ async def test_the_phase_comes_before_the_listings(
         await gateway.until_ready()
     assert [type(command) for command in engine.commands] == [
         BeginPhase,
+        BeginPhase,
         ConfigureMarket,
         ListSecurity,
         ListSecurity,
     ]
-    assert phases(engine) == [begun("pre_open", f"{MONDAY} 13:00:00")]
+    assert phases(engine) == [FRIDAY_CLOSE, begun("pre_open", f"{MONDAY} 13:00:00")]
 
 
 async def test_each_phase_is_told_once_also_over_a_weekend_and_a_change_of_clocks(
@@ -125,7 +128,7 @@ async def test_each_phase_is_told_once_also_over_a_weekend_and_a_change_of_clock
     clock = WallClock(f"{FRIDAY} 20:59:59.9")
     async with running(bus, tmp_path, clock) as gateway:
         await gateway.until_ready()
-        expected = [begun("closing_auction", f"{FRIDAY} 20:55:00")]
+        expected = [THURSDAY_CLOSE, begun("closing_auction", f"{FRIDAY} 20:55:00")]
         await until_phase(engine, *expected)
         for now, phase, begins in [
             (f"{FRIDAY} 21:00:00", "closed", f"{FRIDAY} 21:00:00"),
@@ -150,6 +153,7 @@ async def test_a_clock_that_is_set_forward_skips_phases_and_set_back_repeats_non
         await gateway.until_ready()
         clock.set(f"{MONDAY} 19:57:00")
         expected = [
+            FRIDAY_CLOSE,
             begun("pre_open", f"{MONDAY} 13:00:00"),
             begun("closing_auction", f"{MONDAY} 19:55:00"),
         ]
@@ -170,12 +174,27 @@ async def test_a_phase_that_begins_while_the_bus_is_away_is_told_afterwards(
         clock.set(f"{MONDAY} 13:30:00")
         answer = await gateway.http.get("/readyz")
         assert answer.status_code == 503
-        assert phases(engine) == [begun("pre_open", f"{MONDAY} 13:00:00")]
+        told = [FRIDAY_CLOSE, begun("pre_open", f"{MONDAY} 13:00:00")]
+        assert phases(engine) == told
+        bus.reason = None
+        await until_phase(engine, *told, begun("continuous", f"{MONDAY} 13:30:00"))
+
+
+async def test_a_close_that_came_and_went_while_the_bus_was_away_is_told_before_the_phase(
+    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
+) -> None:
+    clock = WallClock(f"{FRIDAY} 15:00:00")
+    async with running(bus, tmp_path, clock) as gateway:
+        await gateway.until_ready()
+        bus.reason = "away"
+        clock.set(f"{MONDAY} 13:00:00")
         bus.reason = None
         await until_phase(
             engine,
+            THURSDAY_CLOSE,
+            begun("continuous", f"{FRIDAY} 14:30:00"),
+            FRIDAY_CLOSE,
             begun("pre_open", f"{MONDAY} 13:00:00"),
-            begun("continuous", f"{MONDAY} 13:30:00"),
         )
 
 
@@ -187,7 +206,7 @@ async def test_a_gateway_wakes_for_the_next_phase(
         await gateway.until_ready()
         clock.set(f"{MONDAY} 13:30:00")
         async with asyncio.timeout(WAIT_SECONDS):
-            while len(phases(engine)) < 2:
+            while len(phases(engine)) < 3:
                 await asyncio.sleep(0)
 
 
@@ -233,4 +252,31 @@ async def test_the_phase_of_a_gateway_that_starts_again_changes_nothing(
                 status = await gateway.http.get("/admin/status", headers=headers)
                 states = {security["state"] for security in status.json()["securities"]}
                 assert states == {"halted"}
-    assert phases(engine) == [begun("continuous", f"{MONDAY} 13:30:00")] * 2
+    assert phases(engine) == [FRIDAY_CLOSE, begun("continuous", f"{MONDAY} 13:30:00")] * 2
+
+
+async def test_a_gateway_that_was_off_when_the_market_should_have_closed_closes_it_first(
+    bus: MemoryBus, tmp_path: Path
+) -> None:
+    clock = WallClock(f"{FRIDAY} 15:00:00")
+    settings = {"operator_key": OPERATOR_KEY, "clock_tick_seconds": 0}
+    operator = bearer(OPERATOR_KEY)
+    sell = {"security_id": "MSFT", "side": "sell", "type": "limit", "quantity": 1, "price": 420}
+    engine = CoreEngine()
+    async with running_engine(bus, engine):
+        async with running(bus, tmp_path, clock, **settings) as gateway:
+            await gateway.until_ready()
+            headers = bearer(await gateway.open_account("alice"))
+            for content in (sell, {**sell, "time_in_force": "cls"}):
+                answer = await gateway.http.post("/orders", headers=headers, json=content)
+                assert answer.status_code == 201
+            halt = {"action": "halt", "security_id": "AAPL"}
+            await gateway.http.post("/admin/state", headers=operator, json=halt)
+        clock.set(f"{MONDAY} 15:00:00")
+        async with running(bus, tmp_path, clock, **settings) as gateway:
+            await gateway.until_ready()
+            status = await gateway.http.get("/admin/status", headers=operator)
+            states = {security["state"] for security in status.json()["securities"]}
+            assert states == {"continuous"}
+            answer = await gateway.http.delete("/orders", headers=headers)
+            assert answer.json()["cancelled"] == 1

@@ -51,6 +51,7 @@ def phases(plan: Schedule, begin: str, count: int) -> list[tuple[str, str]]:
 def test_without_a_schedule_there_is_one_phase_without_beginning_and_end() -> None:
     for now_us in (0, us("2026-07-01 13:30")):
         assert Schedule(None).phase_at(now_us) == ALWAYS_OPEN == PhaseStart("", 0, "continuous")
+        assert Schedule(None).latest_phases(now_us) == [ALWAYS_OPEN]
         assert Schedule(None).next_change_us(now_us) is None
 
 
@@ -142,6 +143,30 @@ def test_a_local_time_that_comes_twice_is_the_first_of_the_two() -> None:
         ("2026-11-01 05:30", "continuous"),
         ("2026-11-01 20:55", "closing_auction"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("now", "changes", "expected"),
+    [
+        ("2026-07-02 13:29", {}, ["2026-07-01 20:00", "2026-07-02 13:25"]),
+        ("2026-07-06 15:00", {}, ["2026-07-03 20:00", "2026-07-06 13:30"]),
+        ("2026-07-06 20:00", {}, ["2026-07-06 20:00"]),
+        ("2026-07-05 15:00", {}, ["2026-07-03 20:00"]),
+        (
+            "2026-07-29 15:00",
+            {"days": ["wed"], "holidays": [date(2026, 7, day) for day in (1, 8, 15, 22)]},
+            ["2026-06-24 20:00", "2026-07-29 13:30"],
+        ),
+    ],
+)
+def test_the_latest_close_goes_before_the_phase(
+    now: str, changes: dict[str, Any], expected: list[str]
+) -> None:
+    plan = schedule(**changes)
+    found = plan.latest_phases(us(now))
+    assert [text(phase.begins_us) for phase in found] == expected
+    assert found[0].phase == "closed"
+    assert found[-1] == plan.phase_at(us(now))
 
 
 def test_a_schedule_is_named_by_what_it_says_and_not_by_how_it_is_written() -> None:
