@@ -2,11 +2,12 @@
 
 from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
 from exchange_shared.runner import run_service
+from exchange_shared.settings import read_settings
 
 
 def main() -> None:
     """Run with the settings of the environment."""
-    settings = ClearinghouseSettings()
+    settings = read_settings(ClearinghouseSettings)
     run_service(settings, lambda bus: open_clearinghouse(settings, bus))
 
 

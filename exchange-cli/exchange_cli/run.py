@@ -28,10 +28,12 @@ from exchange_shared.runner import (
     stop_signal,
     until_stopped,
 )
+from exchange_shared.settings import read_settings
 from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
 from matching_engine.service import MatchingEngineSettings, open_matching_engine
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
 from trading_bots import BotSettings, ExchangeError, run_bot
+from trading_bots.strategies import STRATEGIES
 
 log = structlog.get_logger()
 
@@ -60,15 +62,15 @@ class PortInUse(Exception):
 
 
 def run_exchange() -> None:
-    """Run until SIGINT or SIGTERM.
+    """Run until SIGINT or SIGTERM; wrong settings end the program before anything starts.
 
     Raises:
         MarketFileError: `exchange.toml` is missing or wrong.
         PortInUse: a port is taken.
         BusError: another process runs on the same data.
     """
-    settings = LocalSettings()
-    market = load_market(settings.market_file)
+    settings = read_settings(LocalSettings)
+    market = load_market(settings.market_file, STRATEGIES)
     configure_logs(settings.log_level, "text")
     _check_port(settings.host, settings.gateway_port, "GATEWAY_PORT")
     _check_port(settings.host, settings.feed_port, "FEED_PORT")
@@ -117,6 +119,7 @@ async def _run(
             host=settings.host,
             port=settings.feed_port,
             gateway_url=f"http://{settings.host}:{settings.gateway_port}",
+            operator_key=settings.operator_key,
         )
         feed = await stack.enter_async_context(open_market_data_feed(feed_settings, bus))
         gateway_settings = GatewaySettings(
@@ -124,6 +127,7 @@ async def _run(
             market_file=settings.market_file,
             host=settings.host,
             port=settings.gateway_port,
+            operator_key=settings.operator_key,
         )
         gateway = await stack.enter_async_context(open_order_entry_gateway(gateway_settings, bus))
         servers = await stack.enter_async_context(BackgroundTasks())

@@ -6,11 +6,15 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from exchange_shared.settings import OperatorKey
+
 
 class LocalSettings(BaseSettings):
     """Where the exchange of one process keeps its data and listens."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
     bots: bool = True
     """Whether the bots of `exchange.toml` trade."""
@@ -22,6 +26,7 @@ class LocalSettings(BaseSettings):
     market_file: Path = Field(
         default=Path("exchange.toml"), validation_alias="EXCHANGE_MARKET_FILE"
     )
+    operator_key: OperatorKey | None = Field(default=None, validation_alias="EXCHANGE_OPERATOR_KEY")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", validation_alias="EXCHANGE_LOG_LEVEL"
     )

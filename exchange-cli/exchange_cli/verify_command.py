@@ -9,6 +9,7 @@ from exchange_cli.settings import LocalSettings
 from exchange_cli.verify import Finding, verify
 from exchange_shared.bus import open_bus
 from exchange_shared.logs import configure_logs
+from exchange_shared.settings import read_settings
 
 
 def verify_exchange(
@@ -21,7 +22,7 @@ def verify_exchange(
 
     What is not given is that of the exchange in `DATA_DIR`.
     """
-    settings = LocalSettings()
+    settings = read_settings(LocalSettings)
     configure_logs("warning", "text")
     with ExitStack() as stack:
         if clearing_dsn is None or market_dsn is None:

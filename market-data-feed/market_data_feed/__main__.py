@@ -3,12 +3,13 @@
 from functools import partial
 
 from exchange_shared.runner import run_service
+from exchange_shared.settings import read_settings
 from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = MarketDataFeedSettings()
+    settings = read_settings(MarketDataFeedSettings)
     run_service(settings, partial(open_market_data_feed, settings))
 
 

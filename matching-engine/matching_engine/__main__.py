@@ -1,12 +1,13 @@
 """Runs the matching engine as a process of its own: `python -m matching_engine`."""
 
 from exchange_shared.runner import run_service
+from exchange_shared.settings import read_settings
 from matching_engine.service import MatchingEngineSettings, open_matching_engine
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = MatchingEngineSettings()
+    settings = read_settings(MatchingEngineSettings)
     run_service(settings, lambda bus: open_matching_engine(settings, bus))
 
 

@@ -1,12 +1,13 @@
 """`python -m order_entry_gateway`: one gateway as this process."""
 
 from exchange_shared.runner import run_service
+from exchange_shared.settings import read_settings
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = GatewaySettings()
+    settings = read_settings(GatewaySettings)
     run_service(settings, lambda bus: open_order_entry_gateway(settings, bus))
 
 

@@ -33,8 +33,8 @@ class StateRequest(_Request):
     auction: AuctionKind | None = Field(
         default=None,
         description=(
-            "Of `start_auction`; left out: `reopening` after a halt, `closing` in continuous "
-            "trading, else `opening`. After a `closing` auction the security is closed."
+            "Of `start_auction`; left out: `reopening` from `halted` or `continuous`, else "
+            "`opening`. After a `closing` auction the security is closed."
         ),
     )
     seconds: Seconds | None = Field(

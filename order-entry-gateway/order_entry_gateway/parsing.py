@@ -151,6 +151,6 @@ def _named(error: ValidationError) -> ApiError:
 
     What follows in the path is an index, or the choice of a union.
     """
-    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    problem = error.errors(include_url=False, include_input=False)[0]
     field = tuple(str(part)[:_MAX_NAME] for part in problem["loc"][:1])
     return validation_error([{**problem, "loc": field}])

@@ -4,7 +4,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,6 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from exchange_shared.metrics import Metrics
+from exchange_shared.problems import rule
+from exchange_shared.units import exact_number
 
 MAX_BODY_BYTES = 16_384
 MAX_WEBSOCKET_FRAME_BYTES = 262_144
@@ -27,14 +29,6 @@ UNREAD_MILLISECONDS = 30_000
 
 log = structlog.get_logger()
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_PATTERN_RULES = {
-    r"^[A-Z0-9.]{1,12}$": "1 to 12 capital letters, digits or dots are expected",
-    r"^[A-Za-z0-9_-]{1,32}$": "1 to 32 letters, digits, `_` or `-` are expected",
-    r"^[ -~]{1,64}$": "1 to 64 printable ASCII characters are expected",
-    r"^[!-~]{16,128}$": "16 to 128 printable ASCII characters without spaces are expected",
-}
-"""What pydantic tells as a pattern, in words."""
-
 _STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -66,15 +60,7 @@ def encode_json(content: Any) -> bytes:
     return _encoder.encode(content)
 
 
-def _exact_number(text: str) -> Decimal:
-    """A number with a fraction or an exponent; one beyond all bounds is not a number."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return Decimal("NaN")
-
-
-_decoder = msgspec.json.Decoder(float_hook=_exact_number)
+_decoder = msgspec.json.Decoder(float_hook=exact_number)
 
 
 def decode_json(body: bytes | str) -> Any:
@@ -102,7 +88,7 @@ def _decode_with_constants(body: bytes | str) -> Any:
         constants.append(Decimal(word))
         return constants[-1]
 
-    value = json.loads(body, parse_float=_exact_number, parse_constant=take)
+    value = json.loads(body, parse_float=exact_number, parse_constant=take)
     if not constants:
         raise ValueError("not JSON for another reason")
     json.dumps(value, default=str, ensure_ascii=False).encode()  # half a character is no text
@@ -145,8 +131,7 @@ def validation_error(problems: list[Any]) -> ApiError:
     field = ".".join(path) or None
     codes = {"missing": "missing_field", "extra_forbidden": "unknown_field"}
     code = codes.get(problem["type"], "invalid_field")
-    rule = _PATTERN_RULES.get(problem.get("ctx", {}).get("pattern"), problem["msg"])
-    return ApiError(422, code, f"{field or 'body'}: {rule}", field)
+    return ApiError(422, code, f"{field or 'body'}: {rule(problem)}", field)
 
 
 class Health:

@@ -1,6 +1,8 @@
 """The market's configuration, `exchange.toml`. `docs/market-file.md` tells of every field."""
 
+import re
 import tomllib
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -12,29 +14,37 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from exchange_shared.market_schedule import ScheduleConfig
 from exchange_shared.messages import ConfigureMarket, ListSecurity
-from exchange_shared.units import MAX_PRICE_E4, MAX_QUANTITY, MAX_TOTAL_E4, from_e4, to_e4
+from exchange_shared.problems import rule
+from exchange_shared.units import (
+    MAX_PRICE_E4,
+    MAX_QUANTITY,
+    MAX_TOTAL_E4,
+    exact_number,
+    from_e4,
+    to_e4,
+)
 
 MAX_COUNT = 2**53 - 1
 MAX_SECONDS = 7 * 86_400
 
 _MAX_TOTAL = Decimal(from_e4(MAX_TOTAL_E4))
 _MAX_PRICE = Decimal(from_e4(MAX_PRICE_E4))
+_NUMERAL = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 
 
 def _decimal(value: Any) -> Any:
     """A whole number, or a numeral in quotes, as a `Decimal`; all else is left to be refused."""
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        try:
-            return Decimal(value)
-        except ArithmeticError:
-            return value
-    return value
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    is_numeral = isinstance(value, str) and _NUMERAL.fullmatch(value)
+    return Decimal(value) if is_whole or is_numeral else value
 
 
 def _exact(number: Decimal) -> Decimal:
@@ -81,6 +91,18 @@ class SecurityTerms(_Section):
     halt_seconds: Seconds = Decimal(30)
     auction_seconds: Seconds = Decimal(30)
     short_margin_percent: MarginPercent | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.reference_price % self.tick:
+            raise _refusal(f"a multiple of the tick {self.tick:f} is expected", "reference_price")
+        if self.max_order_quantity is not None and self.max_order_quantity < self.lot:
+            raise _refusal(f"it must be at least one lot, {self.lot}", "max_order_quantity")
+        lot_value = self.lot * self.reference_price
+        if self.max_order_value is not None and self.max_order_value < lot_value:
+            problem = f"it must be at least the value of one lot, {lot_value:f}"
+            raise _refusal(problem, "max_order_value")
+        return self
 
     def command(self, security_id: str, request_id: int, time_us: int) -> ListSecurity:
         """The command that lists a security on these terms."""
@@ -139,6 +161,16 @@ class BotConfig(_Section):
     securities: list[str] = []
     """What it trades; empty means everything listed."""
 
+    @field_validator("strategy")
+    @classmethod
+    def _known(cls, strategy: str, info: ValidationInfo) -> str:
+        """Whoever loads the file may say in the context which strategies there are."""
+        strategies = info.context
+        if strategies is not None and strategy not in strategies:
+            problem = f'"{strategy}" is no strategy; there are: {", ".join(strategies)}'
+            raise _refusal(problem)
+        return strategy
+
 
 class MarketConfig(_Section):
     """The whole file. Without a schedule there is continuous trading round the clock."""
@@ -149,6 +181,24 @@ class MarketConfig(_Section):
     schedule: ScheduleConfig | None = None
     securities: Annotated[list[SecurityConfig], Field(min_length=1)]
     bots: list[BotConfig] = []
+
+    @model_validator(mode="after")
+    def _each_once_and_listed(self) -> Self:
+        ids = [security.id for security in self.securities]
+        again = _repeated(ids)
+        if again is not None:
+            raise _refusal(f"{ids[again]} is listed twice", "securities", again, "id")
+        names = [bot.client_id for bot in self.bots]
+        again = _repeated(names)
+        if again is not None:
+            problem = f'another bot has "{names[again]}"; each needs an account of its own'
+            raise _refusal(problem, "bots", again, "client_id")
+        for number, bot in enumerate(self.bots):
+            for place, security_id in enumerate(bot.securities):
+                if security_id not in ids:
+                    problem = f'"{security_id}" is not listed; there are: {", ".join(ids)}'
+                    raise _refusal(problem, "bots", number, "securities", place)
+        return self
 
     def commands(
         self, request_ids: list[int], time_us: int
@@ -172,22 +222,37 @@ class MarketConfig(_Section):
         return [configure, *listings]
 
 
-def load_market(path: Path) -> MarketConfig:
+def load_market(path: Path, strategies: Collection[str] | None = None) -> MarketConfig:
     """Read a market file. Its numbers are exact.
+
+    `strategies` are those that its bots may have; without them they are not looked at.
 
     Raises:
         MarketFileError: it is missing, is not TOML, or a setting in it is wrong; says which.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-        return MarketConfig.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise MarketFileError(f"{path}: {error}") from error
+        content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=exact_number)
+        return MarketConfig.model_validate(content, context=strategies)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc']))}: {rule(problem)}" for problem in error.errors()
         )
         raise MarketFileError(f"{path}: {problems}") from error
+    except (OSError, ValueError) as error:
+        raise MarketFileError(f"{path}: {error}") from error
+
+
+def _refusal(problem: str, *field: str | int) -> ValidationError:
+    """What a validator raises when something is wrong with a field inside what it validates."""
+    reason = PydanticCustomError("refused", "{problem}", {"problem": problem})
+    return ValidationError.from_exception_data(
+        "market", [InitErrorDetails(type=reason, loc=field, input=None)]
+    )
+
+
+def _repeated(names: list[str]) -> int | None:
+    """The first place with a name that was there before."""
+    return next((place for place, name in enumerate(names) if name in names[:place]), None)
 
 
 def to_us(seconds: Decimal) -> int:

@@ -1,10 +1,33 @@
 """Settings, read from environment variables that begin with `EXCHANGE_`."""
 
+import re
+import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from exchange_shared.auth import MIN_API_KEY_LENGTH
+from exchange_shared.problems import rule
+
+_OPERATOR_KEY = re.compile(rf"([!-~]{{{MIN_API_KEY_LENGTH},}})?")
+_OPERATOR_KEY_RULE = (
+    f"{MIN_API_KEY_LENGTH} or more printable ASCII characters without spaces are expected"
+)
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def _operator_key(key: SecretStr) -> SecretStr:
+    if not _OPERATOR_KEY.fullmatch(key.get_secret_value()):
+        raise PydanticCustomError("operator_key", _OPERATOR_KEY_RULE)
+    return key
+
+
+OperatorKey = Annotated[SecretStr, AfterValidator(_operator_key)]
+"""As long as the keys that clients choose; an empty one is none."""
 
 
 class ServiceSettings(BaseSettings):
@@ -33,9 +56,9 @@ class ServiceSettings(BaseSettings):
 class OperatorSettings(ServiceSettings):
     """For the services that people talk to."""
 
-    operator_key: SecretStr | None = None
-    """Opens every account for reading, and the gateway's `/admin`; without it there is no
-    operator."""
+    operator_key: OperatorKey | None = None
+    """Opens every account for reading, and the gateway's `/admin`; without it, or when it is
+    empty, there is no operator."""
 
     allowed_origins: list[str] = []
     """Origins (as JSON: `["https://my.site"]`) whose pages may use the API, beside its own."""
@@ -44,3 +67,21 @@ class OperatorSettings(ServiceSettings):
 def market_path() -> Path:
     """Where `exchange.toml` is when `EXCHANGE_MARKET_FILE` does not say: the current directory."""
     return Path("exchange.toml")
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """The settings of the environment; wrong ones end the program, which then says which."""
+    try:
+        return kind()
+    except SettingsError as error:
+        sys.exit(str(error))
+    except ValidationError as error:
+        problems = error.errors(include_input=False)
+        sys.exit("; ".join(f"{_variable(kind, one['loc'])}: {rule(one)}" for one in problems))
+
+
+def _variable(kind: type[BaseSettings], path: tuple[int | str, ...]) -> str:
+    """The environment variable of a field, which is named by itself, or by its alias."""
+    name = ".".join(map(str, path))
+    prefix = kind.model_config.get("env_prefix", "") if name in kind.model_fields else ""
+    return f"{prefix}{name}".upper()

@@ -50,6 +50,14 @@ def to_e4(amount: Decimal) -> int:
     return whole
 
 
+def exact_number(text: str) -> Decimal:
+    """A number with a fraction or an exponent; one beyond all bounds is not a number."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
 def from_e4(amount_e4: int) -> float | Decimal:
     """The number to write as JSON for an amount in 1/10,000, exact to its last digit.
 

@@ -1,6 +1,7 @@
 """The program `exchange`, as a person runs it."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from tests.e2e.conftest import RunningExchange
 from tests.support.processes import free_port
 from tests.support.stack import ROOT
+from trading_bots.strategies import STRATEGIES
 
 
 async def run(exchange: RunningExchange, *arguments: str, **settings: str) -> tuple[int, str]:
@@ -68,3 +70,36 @@ async def test_a_wrong_market_file_is_told_with_the_setting(
     assert code == 1
     assert "securities.0.id" in said
     assert "securities.0.reference_price" in said
+
+
+async def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> None:
+    market = tmp_path / "market.toml"
+    market.write_text(
+        '[[securities]]\nid = "MSFT"\nreference_price = 1\n'
+        '[[bots]]\nstrategy = "nope"\nclient_id = "one"\n',
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data")}
+
+    async def refusal(**settings: str) -> str:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "exchange_cli", "run"],
+            env={**environment, **settings},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
+
+    assert await refusal(EXCHANGE_MARKET_FILE=str(market)) == (
+        f'exchange: {market}: bots.0.strategy: "nope" is no strategy;'
+        f" there are: {', '.join(STRATEGIES)}\n"
+    )
+    assert await refusal(EXCHANGE_OPERATOR_KEY="short") == (
+        "EXCHANGE_OPERATOR_KEY: 16 or more printable ASCII characters without spaces are expected\n"
+    )
+    assert not (tmp_path / "data").exists()

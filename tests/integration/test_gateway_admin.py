@@ -186,12 +186,15 @@ BAD: dict[str, list[tuple[Any, str, str | None]]] = {
 
 BAD_TERMS: dict[str, list[Any]] = {
     "security_id": ["tsla", "", 7, None, "A" * 13],
-    "reference_price": [0, -1, "x", True, None, 1_000_000.01, 0.00001, "1e7"],
+    "reference_price": [
+        *(0, -1, "x", True, None, 1_000_000.01, 0.00001, "1e7"),
+        *("1_0", "1e2", "١", " 1", ".5", "1.", "NaN", "", 250.005),
+    ],
     "tick": [0, None, "0.00001"],
     "lot": [0, 1.5, "1", True, 10_000_001],
     "granted_quantity": [-1, 0.5, True],
     "max_order_quantity": [0, "5"],
-    "max_order_value": [0, 900_000_000_000],
+    "max_order_value": [0, 900_000_000_000, 249.99],
     "static_band_percent": [0, 100.0001, -1, 0.00001],
     "dynamic_band_percent": [0, "ten"],
     "halt_seconds": [-1, 604_801, 0.0000001],
@@ -216,6 +219,25 @@ async def test_a_malformed_request_is_refused_with_the_name_of_the_field(
             answer = await gateway.http.request(method, path, headers=OPERATOR, json=content)
             assert error(answer) == (422, code, field), (call, content)
     assert len(engine.commands) == before
+
+
+async def test_a_refusal_says_what_would_be_right(gateway: Gateway) -> None:
+    good = {"security_id": "TSLA", "reference_price": 250}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"reference_price": "1e2"}, "reference_price: a number is expected, like 10.5"),
+        ({"reference_price": 0.125}, "reference_price: a multiple of the tick 0.01 is expected"),
+        (
+            {"lot": 10, "max_order_quantity": 9},
+            "max_order_quantity: it must be at least one lot, 10",
+        ),
+        ({"lot": "1"}, "lot: a whole number is expected"),
+        ({"security_id": "t"}, "security_id: 1 to 12 capital letters, digits or dots are expected"),
+    ]
+    for changes, message in cases:
+        answer = await gateway.http.post(
+            "/admin/securities", headers=OPERATOR, json={**good, **changes}
+        )
+        assert answer.json()["error"]["message"] == message
 
 
 async def test_what_the_operator_asks_for_is_logged(gateway: Gateway, alice: str) -> None:

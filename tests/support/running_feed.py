@@ -21,7 +21,7 @@ from exchange_shared.messages import (
 from exchange_shared.runner import BackgroundTasks, Service, serving
 from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
 
-OPERATOR_KEY = "the operator's own key"
+OPERATOR_KEY = "key-of-the-operator-0123456789"
 CLIENTS = ("alice", "bob")
 CASH_E4 = 100_000_000
 

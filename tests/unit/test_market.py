@@ -71,6 +71,12 @@ securities = ["AAPL"]
 """
 
 
+BOT = """
+[[bots]]
+strategy = "uniform"
+client_id = "one"
+"""
+
 HOURS = """
 [schedule]
 timezone = "UTC"
@@ -273,8 +279,44 @@ def test_every_command_needs_an_id(tmp_path: Path) -> None:
         (MINIMAL + HOURS + 'days = ["monday"]', "schedule.days.0"),
         (MINIMAL + HOURS + 'holidays = ["2026-12-25"]', "schedule.holidays.0: a date like"),
         (MINIMAL + HOURS + "holidays = [2026-12-25T00:00:00]", "schedule.holidays.0"),
-        (MINIMAL + '[[bots]]\nstrategy = "uniform"', "bots.0.client_id"),
+        (MINIMAL + '[[bots]]\nstrategy = "uniform"', "bots.0.client_id: it is missing"),
         (MINIMAL + '[[bots]]\nstrategy = "uniform"\nclient_id = "a b"', "bots.0.client_id"),
+        ("initial_balance = 1e99999999999999999999\n" + MINIMAL, "balance: a finite number"),
+        ('initial_balance = "1_0"\n' + MINIMAL, "initial_balance: a number is expected"),
+        ('initial_balance = "1e5"\n' + MINIMAL, "initial_balance: a number is expected"),
+        ('initial_balance = "١"\n' + MINIMAL, "initial_balance: a number is expected"),
+        ('initial_balance = " 1"\n' + MINIMAL, "initial_balance: a number is expected"),
+        ("initial_balance = true\n" + MINIMAL, "initial_balance: a number is expected"),
+        (MINIMAL + "lot = 1.5", "securities.0.lot: a whole number is expected"),
+        (MINIMAL + "lot = 0", "securities.0.lot: it must be at least 1"),
+        (MINIMAL + 'colour = "red"', "securities.0.colour: there is no such field"),
+        (MINIMAL + HOURS + "days = []", "schedule.days: at least 1 is needed"),
+        ("securities = []", "securities: at least 1 is needed"),
+        (MINIMAL + MINIMAL, "securities.1.id: MSFT is listed twice"),
+        (
+            MINIMAL + "tick = 0.9",
+            "securities.0.reference_price: a multiple of the tick 0.9 is expected",
+        ),
+        (
+            MINIMAL.replace("420.00", "420.005"),
+            "securities.0.reference_price: a multiple of the tick 0.01 is expected",
+        ),
+        (
+            MINIMAL + "lot = 10\nmax_order_quantity = 9",
+            "securities.0.max_order_quantity: it must be at least one lot, 10",
+        ),
+        (
+            MINIMAL + "lot = 10\nmax_order_value = 4_199.99",
+            "securities.0.max_order_value: it must be at least the value of one lot, 4200.00",
+        ),
+        (
+            MINIMAL + BOT + BOT,
+            'bots.1.client_id: another bot has "one"; each needs an account of its own',
+        ),
+        (
+            MINIMAL + BOT + 'securities = ["MSFT", "AAPL"]',
+            'bots.0.securities.1: "AAPL" is not listed; there are: MSFT',
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
@@ -287,9 +329,39 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
     assert problem in str(refusal.value)
 
 
+def test_terms_on_the_edge_can_be_used(tmp_path: Path) -> None:
+    load(tmp_path, MINIMAL + "lot = 10\nmax_order_quantity = 10\nmax_order_value = 4_200")
+    load(tmp_path, MINIMAL + "tick = 0.7")
+
+
+@pytest.mark.parametrize(
+    ("numeral", "amount"),
+    [('"10"', "10"), ('"+10.50"', "10.50"), ("1e2", "100"), ("1_000", "1000"), ('"-0"', "0")],
+)
+def test_an_amount_is_a_number_or_a_plain_numeral_in_quotes(
+    tmp_path: Path, numeral: str, amount: str
+) -> None:
+    assert load(tmp_path, f"initial_balance = {numeral}\n{MINIMAL}").initial_balance == Decimal(
+        amount
+    )
+
+
+def test_a_bot_has_a_strategy_of_those_that_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "exchange.toml"
+    path.write_text(MINIMAL + BOT, encoding="utf-8")
+    assert load_market(path).bots == load_market(path, ["uniform"]).bots
+    with pytest.raises(MarketFileError) as refusal:
+        load_market(path, ["flood", "retail"])
+    assert str(refusal.value) == (
+        f'{path}: bots.0.strategy: "uniform" is no strategy; there are: flood, retail'
+    )
+
+
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MarketFileError, match="No such file"):
         load_market(tmp_path / "missing.toml")
+    with pytest.raises(MarketFileError, match="digits"):
+        load(tmp_path, f"initial_balance = {'1' * 5_000}\n{MINIMAL}")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MarketFileError, match=r"binary\.toml"):
         load_market(tmp_path / "binary.toml")

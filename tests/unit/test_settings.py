@@ -1,0 +1,58 @@
+"""What the settings of the environment are refused for, and how that is told."""
+
+import pytest
+from pydantic import SecretStr
+
+from exchange_cli.settings import LocalSettings
+from exchange_shared.settings import OperatorSettings, read_settings
+
+KEY_RULE = (
+    "EXCHANGE_OPERATOR_KEY: 16 or more printable ASCII characters without spaces are expected"
+)
+
+
+@pytest.mark.parametrize("kind", [OperatorSettings, LocalSettings])
+@pytest.mark.parametrize(
+    "key", ["short", "a key with blanks 0123", "0123456789abcde\n", "schlüssel-0123456789"]
+)
+def test_an_operators_key_that_is_no_key_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[OperatorSettings] | type[LocalSettings],
+    key: str,
+) -> None:
+    monkeypatch.setenv("EXCHANGE_OPERATOR_KEY", key)
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(kind)
+    assert refusal.value.code == KEY_RULE
+
+
+@pytest.mark.parametrize("key", ["0123456789abcdef", "!" * 500, ""])
+def test_an_operators_key_is_long_enough_or_none(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("EXCHANGE_OPERATOR_KEY", key)
+    assert read_settings(OperatorSettings).operator_key == SecretStr(key)
+    assert read_settings(LocalSettings).operator_key == SecretStr(key)
+
+
+def test_all_wrong_settings_are_told_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXCHANGE_PORT", "70000")
+    monkeypatch.setenv("EXCHANGE_LOG_LEVEL", "loud")
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(OperatorSettings)
+    assert refusal.value.code == (
+        "EXCHANGE_PORT: it must be at most 65535; "
+        "EXCHANGE_LOG_LEVEL: 'debug', 'info', 'warning' or 'error' is expected"
+    )
+    monkeypatch.setenv("GATEWAY_PORT", "many")
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(LocalSettings)
+    assert refusal.value.code == (
+        "GATEWAY_PORT: a whole number is expected; "
+        "EXCHANGE_LOG_LEVEL: 'debug', 'info', 'warning' or 'error' is expected"
+    )
+
+
+def test_a_list_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXCHANGE_ALLOWED_ORIGINS", "here")
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(OperatorSettings)
+    assert "allowed_origins" in str(refusal.value.code)
