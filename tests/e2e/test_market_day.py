@@ -79,7 +79,7 @@ class Day:
         return code
 
     async def operate(self, method: str, path: str, **body: Any) -> Any:
-        """What the operator is answered."""
+        """What the operator is answered, which is the newest answer if it has a number."""
         answer = await self.http.request(
             method,
             f"{self.exchange.gateway_url}/admin/{path}",
@@ -87,16 +87,19 @@ class Day:
             headers={"Authorization": f"Bearer {OPERATOR_KEY}"},
         )
         assert answer.status_code == 200, answer.text
-        return answer.json()
+        content = answer.json()
+        self.seq = content.get("seq", self.seq)
+        return content
 
     async def set_state(self, action: str, **more: Any) -> None:
         """The operator changes the state of MSFT."""
         answer = await self.operate("POST", "state", action=action, security_id="MSFT", **more)
         assert answer["count"] == 1
-        self.seq = answer["seq"]
 
     async def read(self, path: str, client_id: str | None = None) -> Any:
         """What the feed says when it knows the newest answer, and that is settled."""
+        if client_id is None:
+            await self.read("balance/alice", "alice")
         answer = await self.http.get(
             f"{self.exchange.feed_url}/{path}",
             params={} if client_id is None else {"min_seq": self.seq},
