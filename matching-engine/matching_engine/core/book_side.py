@@ -213,10 +213,6 @@ class BookSide:
                 before = key
                 yield level
 
-    def __len__(self) -> int:
-        """How many levels there are."""
-        return len(self._levels)
-
     def check_invariants(self, tick_e4: int) -> None:
         """Raises `AssertionError` when this side contradicts itself."""
         assert self.best is next(iter(self), None), "the best level is another"

@@ -111,13 +111,7 @@ class Exchange:
 
 def _publish_price(market: Market, book: OrderBook) -> None:
     """Report the best displayed prices and the last trade price, if any of them changed."""
-    bid = ask = None
-    if book.state == "continuous":
-        bid, ask = book.bids.best, book.asks.best
-        if bid is not None and not bid.quantity:
-            bid = book.bids.best_displayed()
-        if ask is not None and not ask.quantity:
-            ask = book.asks.best_displayed()
+    bid, ask = book.quote()
     bid_e4 = None if bid is None else bid.price_e4
     ask_e4 = None if ask is None else ask.price_e4
     price = (bid_e4, ask_e4, book.last_e4)

@@ -2,7 +2,7 @@
 
 from exchange_shared.messages import AuctionKind, MarketState, Side
 from exchange_shared.units import MAX_PRICE_E4, PPM
-from matching_engine.core.book_side import BookSide
+from matching_engine.core.book_side import BookSide, PriceLevel
 from matching_engine.core.equilibrium import NO_INDICATIVE, Equilibrium, Indicative
 from matching_engine.core.order import Order
 from matching_engine.core.stops import StopBook
@@ -82,10 +82,6 @@ class OrderBook:
         """What a share is worth: the last trade price, and before it the reference price."""
         return self.reference_price_e4 if self.last_e4 is None else self.last_e4
 
-    def side(self, side: Side) -> BookSide:
-        """Where orders of this side rest."""
-        return self.bids if side == "buy" else self.asks
-
     def opposite(self, side: Side) -> BookSide:
         """What an order of this side trades against."""
         return self.asks if side == "buy" else self.bids
@@ -130,12 +126,16 @@ class OrderBook:
             width_e4 = self.terms.width_e4(mark_e4, band_ppm)
             self.band_e4 = (mark_e4 - width_e4, mark_e4 + width_e4)
 
-    def price(self) -> Price:
-        """What is told of the price to everybody: best prices only in continuous trading."""
+    def quote(self) -> tuple[PriceLevel | None, PriceLevel | None]:
+        """The best displayed bid and ask, which there are only in continuous trading."""
         if self.state != "continuous":
-            return None, None, self.last_e4
-        bid, ask = self.bids.best_displayed(), self.asks.best_displayed()
-        return (bid.price_e4 if bid else None, ask.price_e4 if ask else None, self.last_e4)
+            return None, None
+        bid, ask = self.bids.best, self.asks.best
+        if bid is not None and not bid.quantity:
+            bid = self.bids.best_displayed()
+        if ask is not None and not ask.quantity:
+            ask = self.asks.best_displayed()
+        return bid, ask
 
     def follow_equilibrium(self) -> None:
         """Find the price of an auction, and keep it up to date from now on, if it is in one."""

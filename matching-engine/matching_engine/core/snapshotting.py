@@ -200,7 +200,10 @@ def _fill_books(market: Market, securities: list[SecurityState]) -> None:
         book = market.books[security.security_id]
         if isinstance(security.bids, int) and isinstance(security.asks, int):
             book.bids.places, book.asks.places = security.bids, security.asks
-        book.published_price = book.price()
+        bid, ask = book.quote()
+        bid_e4 = None if bid is None else bid.price_e4
+        ask_e4 = None if ask is None else ask.price_e4
+        book.published_price = (bid_e4, ask_e4, book.last_e4)
         book.follow_equilibrium()
         if book.auction is not None:
             book.published_indicative = book.indicative()
