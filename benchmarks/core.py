@@ -14,7 +14,7 @@ from benchmarks.core_flows import SCENARIOS, gathering, operations, resting
 from benchmarks.core_runner import WITH_LIMITS, commands, opened_exchange, rate_of
 from benchmarks.peers import measure_peers
 from exchange_shared.messages import SetMarketState, command_decoder, encode_batch
-from matching_engine.snapshot import Snapshot, SnapshotStore
+from matching_engine.snapshot_store import Snapshot, SnapshotStore
 
 BATCH = 100
 

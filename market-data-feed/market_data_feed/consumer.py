@@ -19,7 +19,7 @@ from exchange_shared.units import now_us
 from market_data_feed.fanout import Fanout
 from market_data_feed.progress import Progress
 from market_data_feed.projections import Projections
-from market_data_feed.store import Store
+from market_data_feed.storage.writer import Store
 
 SERVICE = "market-data-feed"
 

@@ -19,8 +19,10 @@ from exchange_shared.messages import (
     TradeSettled,
 )
 from exchange_shared.metrics import Metrics
-from market_data_feed import answers, market_views, views
 from market_data_feed.projections import Projections
+from market_data_feed.views import market as market_views
+from market_data_feed.views import orders as order_views
+from market_data_feed.views import shapes
 
 Topic = tuple[str, str]
 
@@ -118,7 +120,7 @@ class Fanout:
         elif isinstance(record, OrderReport | OrderRejected | OrderRepeated):
             topic = reports_of(record.client_id)
             if topic in self._topics:
-                self._send(views.order_report(self._projections.report_seq, record), topic)
+                self._send(order_views.order_report(self._projections.report_seq, record), topic)
         elif isinstance(record, SecurityListed):
             self._listing(record)
 
@@ -137,11 +139,11 @@ class Fanout:
         number = self._projections.report_seq
         buyer, seller = reports_of(record.buyer_id), reports_of(record.seller_id)
         if buyer in self._topics:
-            self._send(views.fill_report(number, record, "buy"), buyer)
+            self._send(order_views.fill_report(number, record, "buy"), buyer)
         if seller in self._topics:
-            self._send(views.fill_report(number, record, "sell"), seller)
+            self._send(order_views.fill_report(number, record, "sell"), seller)
 
-    def _send(self, content: answers.Price | answers.Report, *topics: Topic) -> None:
+    def _send(self, content: shapes.Price | shapes.Report, *topics: Topic) -> None:
         message = encode_json(content).decode()
         for topic in topics:
             for subscriber in self._topics.get(topic, ()):

@@ -12,18 +12,18 @@ from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import open_pool
 from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.settings import OperatorSettings
-from market_data_feed.access import Access
-from market_data_feed.app import add_account_routes, add_market_routes, add_order_routes
+from market_data_feed.api.access import Access
+from market_data_feed.api.app import add_account_routes, add_market_routes, add_order_routes
+from market_data_feed.api.history import History
+from market_data_feed.api.reads import Reads
+from market_data_feed.api.streams import Streams, add_streams
 from market_data_feed.consumer import SERVICE, Consumer, applied_seq, settled_seq
 from market_data_feed.dashboard import add_dashboard
-from market_data_feed.database import Database
 from market_data_feed.fanout import Fanout
-from market_data_feed.history import History
-from market_data_feed.loading import load_projections
 from market_data_feed.progress import Progress
-from market_data_feed.reads import Reads
-from market_data_feed.store import Store
-from market_data_feed.streams import Streams, add_streams
+from market_data_feed.storage.database import Database
+from market_data_feed.storage.loading import load_projections
+from market_data_feed.storage.writer import Store
 
 DESCRIPTION = (
     "Tells what happens on the exchange: prices, books, trades, orders, accounts. Send"

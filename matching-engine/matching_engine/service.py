@@ -35,7 +35,7 @@ from exchange_shared.metrics import Metrics
 from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.settings import ServiceSettings
 from matching_engine.core import Exchange
-from matching_engine.snapshot import Snapshot, SnapshotStore
+from matching_engine.snapshot_store import Snapshot, SnapshotStore
 
 DESCRIPTION = "Keeps one order book per security and matches orders by price and time."
 

@@ -12,25 +12,25 @@ from exchange_shared.http import ApiError, Health
 from exchange_shared.market import load_market
 from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.units import now_us
-from order_entry_gateway.answer_collector import AnswerCollector
-from order_entry_gateway.answers import Answer
-from order_entry_gateway.app import build_app
-from order_entry_gateway.auth import KeyTable, Operator
-from order_entry_gateway.calls import Doors
-from order_entry_gateway.gateway_metrics import GatewayMetrics
-from order_entry_gateway.market_clock import MarketClock
+from order_entry_gateway.answers.answers import Answer
+from order_entry_gateway.answers.builder import AnswerCollector
+from order_entry_gateway.answers.pending import Pending
+from order_entry_gateway.api.app import build_app
+from order_entry_gateway.api.dependencies import Doors
+from order_entry_gateway.api.sessions import Sessions
+from order_entry_gateway.api_keys import KeyTable, Operator
+from order_entry_gateway.feed_tail.report_collector import ReportCollector
+from order_entry_gateway.feed_tail.tail import Tail
 from order_entry_gateway.market_status import MarketStatus
-from order_entry_gateway.order_entry import OrderEntry
-from order_entry_gateway.order_ids import OrderIds
-from order_entry_gateway.order_reports import OrderReports
-from order_entry_gateway.pending import Pending
+from order_entry_gateway.metrics import GatewayMetrics
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
-from order_entry_gateway.report_collector import ReportCollector
-from order_entry_gateway.schedule import Schedule
-from order_entry_gateway.sessions import Sessions
+from order_entry_gateway.sequencing.confirmations import OrderReports
+from order_entry_gateway.sequencing.market_clock import MarketClock
+from order_entry_gateway.sequencing.order_entry import OrderEntry
+from order_entry_gateway.sequencing.order_ids import OrderIds
+from order_entry_gateway.sequencing.schedule import Schedule
 from order_entry_gateway.settings import GatewaySettings
-from order_entry_gateway.tail import Tail
 
 __all__ = ["GatewaySettings", "open_order_entry_gateway"]
 

@@ -12,7 +12,8 @@ from exchange_cli.embedded_postgres import embedded_postgres
 from exchange_cli.verify import verify
 from exchange_shared.bus import open_bus
 from tests.conftest import Databases
-from tests.support.stack import ROOT, EmbeddedStack, Stack
+from tests.support.paths import ROOT
+from tests.support.stack import EmbeddedStack, Stack
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from tests.e2e.conftest import RunningExchange
+from tests.support.paths import ROOT
 from tests.support.processes import free_port
-from tests.support.stack import ROOT
 from trading_bots.strategies import STRATEGIES
 
 

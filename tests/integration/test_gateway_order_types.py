@@ -11,13 +11,13 @@ import pytest
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Publisher
 from exchange_shared.messages import MassCancel, ReplaceOrder
 from exchange_shared.units import format_time, now_us
-from order_entry_gateway.gateway_metrics import GatewayMetrics
-from order_entry_gateway.order_entry import OrderEntry
-from order_entry_gateway.order_ids import OrderIds
-from order_entry_gateway.order_reports import OrderReports
-from order_entry_gateway.pending import Pending
+from order_entry_gateway.answers.pending import Pending
+from order_entry_gateway.metrics import GatewayMetrics
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
+from order_entry_gateway.sequencing.confirmations import OrderReports
+from order_entry_gateway.sequencing.order_entry import OrderEntry
+from order_entry_gateway.sequencing.order_ids import OrderIds
 from tests.support.core_engine import CoreEngine
 from tests.support.gateways import (
     WAIT_SECONDS,

@@ -11,7 +11,7 @@ from exchange_shared.bus import DATA_FEED, DEAD_LETTER, SequenceTracker
 from exchange_shared.messages import MATCHING_ENGINE, OrderAccepted, encode_batch
 from exchange_shared.postgres import store_position
 from exchange_shared.units import now_us
-from order_entry_gateway.order_ids import OrderIds
+from order_entry_gateway.sequencing.order_ids import OrderIds
 from tests.conftest import Databases
 from tests.support.fake_engine import FakeEngine
 from tests.support.gateways import Gateway, bearer, running_engine, running_gateway

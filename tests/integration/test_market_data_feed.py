@@ -24,8 +24,8 @@ from exchange_shared.messages import (
     Side,
     encode_batch,
 )
-from market_data_feed import reads
-from market_data_feed.store import StoreMoved
+from market_data_feed.api import reads
+from market_data_feed.storage.writer import StoreMoved
 from tests.conftest import Databases
 from tests.support.feed_log import ENGINE, GATEWAY
 from tests.support.feed_market import FeedMarket

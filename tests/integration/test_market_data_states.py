@@ -13,8 +13,9 @@ from exchange_migrations import migrate
 from exchange_migrations.runner import apply_migrations, load_migrations
 from exchange_shared.bus import Bus
 from exchange_shared.bus.sqlite import SQLiteBus
-from market_data_feed import account_views, market_views
-from market_data_feed.loading import load_projections
+from market_data_feed.storage.loading import load_projections
+from market_data_feed.views import accounts as account_views
+from market_data_feed.views import market as market_views
 from tests.conftest import Databases
 from tests.support.feed_events import EventMaker
 from tests.support.feed_log import ENGINE, FeedLog

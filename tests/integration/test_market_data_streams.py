@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection
 from exchange_shared.bus import Bus
 from exchange_shared.bus.sqlite import SQLiteBus
 from exchange_shared.messages import AnyCommand, CancelOrder, OrderReport
-from market_data_feed import streams
+from market_data_feed.api import streams
 from tests.conftest import Databases
 from tests.support.feed_log import GATEWAY
 from tests.support.feed_market import FeedMarket

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import aio_pika
 import aiormq
@@ -21,6 +20,7 @@ from exchange_migrations.runner import (
     number_migrations,
 )
 from exchange_migrations.settings import MigrationSettings
+from tests.support.paths import ROOT
 from tests.support.processes import free_port
 from tests.support.servers import PostgresServer, RabbitMQServer
 
@@ -353,7 +353,7 @@ async def test_the_program_says_what_is_wrong_and_never_a_password(
         "-m",
         "exchange_migrations",
         env=environment,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         stderr=asyncio.subprocess.PIPE,
     )
     _, stderr = await process.communicate()

@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import Databases
 from tests.support.embedded_exchange import OPERATOR_KEY, EmbeddedExchange, embedded_exchange
+from tests.support.paths import ROOT
 from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 from trading_bots import (
     BotSettings,
@@ -493,7 +494,7 @@ async def test_the_bot_of_the_readme_trades(
 ) -> None:
     here = functools.partial(ExchangeClient, gateway_url=gateway.url, feed_url=feed.url)
     monkeypatch.setattr("trading_bots.ExchangeClient", here)
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     source = readme.split("```python\n")[1].split("```")[0]
     names: dict[str, Any] = {}
     exec(source.replace("asyncio.run(main())", ""), names)  # noqa: S102

@@ -6,7 +6,7 @@ import msgspec
 
 from exchange_shared.messages import AnyCommand, AnyEvent, OrderRejected, RequestRejected
 from matching_engine.core import Exchange
-from matching_engine.core.state import decode_state, encode_state
+from matching_engine.core.snapshot.format import decode_state, encode_state
 from tests.support.naive_exchange import NaiveExchange
 from tests.support.table_events import describe
 from tests.support.table_writer import CommandWriter

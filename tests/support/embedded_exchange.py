@@ -16,8 +16,9 @@ from exchange_shared.settings import ServiceSettings
 from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
 from matching_engine.service import MatchingEngineSettings, open_matching_engine
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
+from tests.support.paths import ROOT
 
-MARKET_FILE = Path(__file__).parents[2] / "exchange.toml"
+MARKET_FILE = ROOT / "exchange.toml"
 OPERATOR_KEY = "key-of-the-operator-0123456789"
 READY_SECONDS = 20.0
 

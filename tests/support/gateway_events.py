@@ -16,14 +16,14 @@ from exchange_shared.messages import (
     OrderTriggered,
     TradeExecuted,
 )
-from order_entry_gateway.answer_collector import AnswerCollector
-from order_entry_gateway.answers import (
+from order_entry_gateway.answers.answers import (
     Answer,
     OrderAnswer,
 )
+from order_entry_gateway.answers.builder import AnswerCollector
+from order_entry_gateway.answers.pending import Group, Pending, Slot
+from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.market_status import MarketStatus
-from order_entry_gateway.pending import Group, Pending, Slot
-from order_entry_gateway.report_collector import ReportCollector
 
 TIME_US = 1_767_225_600_000_001
 TIME = "2026-01-01T00:00:00.000001Z"

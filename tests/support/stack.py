@@ -14,6 +14,7 @@ from typing import Self
 
 import httpx
 
+from tests.support.paths import ROOT
 from tests.support.processes import ServerProcess, free_port
 
 MODULES = {
@@ -25,7 +26,6 @@ MODULES = {
 """The services, in the order in which they are started."""
 
 OPERATOR_KEY = "operator-key-of-the-tests"
-ROOT = Path(__file__).parents[2]
 
 
 class Stack:

@@ -8,13 +8,17 @@ import pytest
 
 from exchange_shared.messages import ReplaceOrder, Side
 from exchange_shared.units import PPM
-from matching_engine.core import checks, exchange, matching, state_changes, trading
+from matching_engine.core import exchange
 from matching_engine.core.accounts import Account
-from matching_engine.core.book_side import BookSide, PriceLevel
+from matching_engine.core.book.book_side import BookSide, PriceLevel
+from matching_engine.core.book.order import Order
+from matching_engine.core.book.order_book import OrderBook
+from matching_engine.core.book.stops import StopBook
+from matching_engine.core.commands import checks
+from matching_engine.core.commands import market_states as state_changes
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order
-from matching_engine.core.order_book import OrderBook
-from matching_engine.core.stops import StopBook
+from matching_engine.core.trading import continuous
+from matching_engine.core.trading import trade as trade_module
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -127,7 +131,7 @@ def _traded_with_oneself(
     incoming.remaining_quantity -= quantity
     book.opposite(incoming.request.side).fill(resting, quantity)
     side = incoming.request.side
-    trading.trade(market, book, resting.price_e4, quantity, resting, incoming, side)
+    trade_module.trade(market, book, resting.price_e4, quantity, resting, incoming, side)
     return True
 
 
@@ -140,8 +144,8 @@ CONTINUOUS: dict[str, Patch] = {
     "funds are not checked": replaced(checks, "_lacks_cash", nothing),
     "shares are not checked": replaced(checks, "_lacks_shares", nothing),
     "the latest order trades first": replaced(PriceLevel, "link", _before_all),
-    "trades print at the incoming price": replaced(matching, "trade", _at_the_takers_price),
-    "fees are cut off": replaced(trading, "fee_e4", _cut_fee),
+    "trades print at the incoming price": replaced(continuous, "trade", _at_the_takers_price),
+    "fees are cut off": replaced(trade_module, "fee_e4", _cut_fee),
     "a stop fires only when passed": replaced(StopBook, "take_triggered", _only_when_passed),
     "trailing stops stand still": replaced(StopBook, "_follow", nothing),
     "a restored trailing stop stands still": replaced(StopBook, "restore", _filed_without_trailing),
@@ -149,10 +153,10 @@ CONTINUOUS: dict[str, Patch] = {
     "an iceberg keeps its place": replaced(BookSide, "fill", _next_part_in_its_place),
     "hidden prices are told": replaced(BookSide, "best_displayed", lambda _, side: side.best),
     "post-only is ignored": replaced(checks, "_would_take", nothing),
-    "fill or kill fills in part": replaced(matching, "_can_fill", partial(nothing, answer=True)),
-    "a group keeps its orders": replaced(trading, "cancel_siblings", nothing),
+    "fill or kill fills in part": replaced(continuous, "_can_fill", partial(nothing, answer=True)),
+    "a group keeps its orders": replaced(trade_module, "cancel_siblings", nothing),
     "every replaced order keeps its place": replaced(exchange, "replace_order", _in_its_old_place),
     "a reduced order loses its place": replaced(BookSide, "shrink", _last_in_its_level),
-    "self-trades happen": replaced(matching, "prevent_self_trade", _traded_with_oneself),
+    "self-trades happen": replaced(continuous, "prevent_self_trade", _traded_with_oneself),
     "nothing expires": replaced(state_changes, "expire_orders", nothing),
 }

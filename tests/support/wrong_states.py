@@ -5,21 +5,16 @@ from functools import partial
 from typing import Any
 
 from exchange_shared.units import PPM
-from matching_engine.core import (
-    administration,
-    checks,
-    equilibrium,
-    gathering,
-    matching,
-    orders,
-    state_changes,
-    trading,
-)
 from matching_engine.core.accounts import Position
-from matching_engine.core.equilibrium import Equilibrium
+from matching_engine.core.book import equilibrium
+from matching_engine.core.book.equilibrium import Equilibrium
+from matching_engine.core.book.order import Order
+from matching_engine.core.book.order_book import OrderBook
+from matching_engine.core.commands import administration, checks, orders
+from matching_engine.core.commands import market_states as state_changes
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order
-from matching_engine.core.order_book import OrderBook
+from matching_engine.core.trading import continuous, gathering
+from matching_engine.core.trading import trade as trade_module
 from tests.support.wrong_engines import Patch, nothing, replaced
 
 
@@ -92,7 +87,7 @@ def _but(
 
 
 def _in_single_shares(_right: object, incoming: Order, price_e4: int, _book: OrderBook) -> int:
-    return max(0, matching._spendable_e4(incoming)) // incoming.unit_cost_e4(price_e4)
+    return max(0, continuous._spendable_e4(incoming)) // incoming.unit_cost_e4(price_e4)
 
 
 def _when_new(right: Callable[..., Any], *arguments: Any) -> Any:
@@ -145,17 +140,17 @@ STATES_AND_RISK: dict[str, Patch] = {
         state_changes, "_change", _from_when_it_was_due
     ),
     "trades print outside the band": replaced(OrderBook, "fix_band", nothing),
-    "the band moves with each print": replaced(matching, "trade", _with_a_new_band),
+    "the band moves with each print": replaced(continuous, "trade", _with_a_new_band),
     "the static band is around the mark": replaced(
         OrderBook, "outside_static_band", _around_the_mark
     ),
-    "lots are cut to the cash": replaced(matching, "_affordable", _in_single_shares),
+    "lots are cut to the cash": replaced(continuous, "_affordable", _in_single_shares),
     "a replaced order is within all limits": replaced(checks, "_beyond_limits", _when_new),
     "the kill switch leaves what waits": replaced(administration, "cancel", _only_resting),
     "the margin is not marked": replaced(Position, "margin_e4", _not_marked),
     "sell orders need no margin": replaced(Position, "margin_e4", _no_margin_for_orders),
     "nothing is freed to cover": replaced(Position, "covered", partial(nothing, answer=0)),
-    "a rebate is charged as a fee": replaced(trading, "fee_e4", _charged),
+    "a rebate is charged as a fee": replaced(trade_module, "fee_e4", _charged),
 }
 
 ONLY_IN_TABLES: dict[str, Patch] = {

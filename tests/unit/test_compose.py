@@ -1,14 +1,14 @@
 """What `docker-compose.yml`, the Dockerfiles and `constraints.txt` promise to whoever runs them."""
 
 import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 SERVICES = ["order-entry-gateway", "matching-engine", "clearinghouse", "market-data-feed"]
 BOTS = ["market-maker", "random-walk", "gaussian", "uniform", "retail"]
 OURS = ["migrations", *SERVICES, *BOTS]

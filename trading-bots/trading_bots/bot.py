@@ -13,7 +13,7 @@ from trading_bots.client import ExchangeClient
 from trading_bots.errors import ExchangeError
 from trading_bots.links import pause_seconds
 from trading_bots.models import NewOrder, Security
-from trading_bots.rests import BUSY, Rests
+from trading_bots.pauses import BUSY, Rests
 from trading_bots.settings import BotSettings
 from trading_bots.strategies import Decision, PlaceOrder, Strategy, make_strategy
 from trading_bots.streams import Prices, Reports

@@ -13,6 +13,7 @@ import msgspec
 from exchange_shared.auth import new_api_key
 from exchange_shared.messages import Side
 from trading_bots.errors import ExchangeError, OutcomeUnknown
+from trading_bots.http_client import Rest
 from trading_bots.models import (
     Account,
     Amount,
@@ -36,7 +37,6 @@ from trading_bots.models import (
     exact,
 )
 from trading_bots.orders import ANSWER_SECONDS, is_pending, send_orders, with_id
-from trading_bots.rest import Rest
 from trading_bots.sessions import OrderSession
 from trading_bots.streams import PriceFeed, Prices, Reports
 

@@ -32,7 +32,7 @@ from exchange_shared.messages import (
     TradeExecuted,
 )
 from matching_engine.core import Exchange
-from matching_engine.snapshot import BadSnapshotError, SnapshotStore
+from matching_engine.snapshot_store import BadSnapshotError, SnapshotStore
 
 
 async def verify(

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from exchange_shared.units import PPM
-from matching_engine.core.order import Order
+from matching_engine.core.book.order import Order
 from matching_engine.core.terms import Limits
 
 if TYPE_CHECKING:
-    from matching_engine.core.order_book import OrderBook
+    from matching_engine.core.book.order_book import OrderBook
 
 MAX_REMEMBERED_ORDERS = 10_000
 """Finished orders per account whose `client_order_id` is remembered; the oldest is forgotten."""

@@ -27,19 +27,19 @@ from exchange_shared.messages import (
     SetMarketState,
     SuspendClient,
 )
-from matching_engine.core.administration import (
+from matching_engine.core.book.order_book import OrderBook
+from matching_engine.core.commands.administration import (
     configure_market,
     list_security,
     open_account,
     set_client_limits,
     suspend_client,
 )
+from matching_engine.core.commands.market_states import begin_phase, pass_time, set_market_state
+from matching_engine.core.commands.orders import cancel_order, mass_cancel, new_order, replace_order
 from matching_engine.core.market import Market
-from matching_engine.core.order_book import OrderBook
-from matching_engine.core.orders import cancel_order, mass_cancel, new_order, replace_order
-from matching_engine.core.snapshotting import dump, load
-from matching_engine.core.state import ExchangeState, canonical, encode_state, hash_state
-from matching_engine.core.state_changes import begin_phase, pass_time, set_market_state
+from matching_engine.core.snapshot.convert import dump, load
+from matching_engine.core.snapshot.format import ExchangeState, canonical, encode_state, hash_state
 
 
 class Exchange:

@@ -4,8 +4,8 @@ import heapq
 
 from exchange_shared.messages import AnyEvent, Phase
 from matching_engine.core.accounts import Account
-from matching_engine.core.order import Ended, Order
-from matching_engine.core.order_book import OrderBook
+from matching_engine.core.book.order import Ended, Order
+from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.terms import Limits
 
 DAY_US = 86_400_000_000

@@ -1,0 +1,168 @@
+"""The WebSocket side of the feed: prices for everybody, reports for those whose they are."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from exchange_shared.auth import origin_allowed
+from exchange_shared.http import ApiError, decode_json, encode_json, error_response
+from market_data_feed.api.access import key_in
+from market_data_feed.api.reads import Reads
+from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of
+from market_data_feed.views import market as market_views
+
+LOGIN_SECONDS = 5.0
+FAREWELL_SECONDS = 1.0
+"""How long a client that is closed may take to read why."""
+
+POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What the streams send, and their limits."""
+
+    reads: Reads
+    fanout: Fanout
+    max_backlog: int
+    allowed_origins: list[str]
+
+    async def accept(self, websocket: WebSocket) -> bool:
+        """Accept a connection, unless a page of another site opened it."""
+        headers = websocket.headers
+        if origin_allowed(headers.get("origin"), headers.get("host"), self.allowed_origins):
+            await websocket.accept()
+            return True
+        message = f"pages from {headers['origin'][:100]} may not use this API"
+        error = ApiError(403, "origin_not_allowed", message)
+        await websocket.send_denial_response(error_response(error))
+        return False
+
+    async def send(self, websocket: WebSocket, first: Sequence[object], topic: Topic) -> None:
+        """Send the first messages, then what comes, until the client goes or is too slow.
+
+        Nothing is awaited between the making of `first` and the subscription, so nothing is lost.
+        """
+        subscriber = Subscriber([encode_json(m).decode() for m in first], self.max_backlog)
+        with self.fanout.subscribed(subscriber, topic):
+            tasks = [
+                asyncio.create_task(_write(websocket, subscriber)),
+                asyncio.create_task(_read(websocket)),
+                asyncio.create_task(subscriber.overflowed.wait()),
+            ]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if subscriber.overflowed.is_set():
+            self.fanout.slow_consumers.inc()
+            message = (
+                f"more than {self.max_backlog} messages waited to be read;"
+                " connect again, and read what was missed with GET"
+            )
+            await _refuse(websocket, ApiError(503, "slow_consumer", message))
+
+
+def add_streams(app: FastAPI, streams: Streams) -> None:
+    """The routes of the streams."""
+
+    @app.websocket("/stream/price")
+    async def prices(websocket: WebSocket) -> None:
+        """Every change of price or state; first those of the security, or of all, as they are."""
+        if not await streams.accept(websocket):
+            return
+        security_id = websocket.query_params.get("security_id")
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(streams.fanout.connected())
+                if security_id is None:
+                    shown, topic = streams.reads.securities(), ALL_PRICES
+                else:
+                    shown, topic = [streams.reads.security(security_id)], price_of(security_id)
+            except ApiError as error:
+                await _refuse(websocket, error)
+                return
+            await streams.send(
+                websocket, [market_views.price(security) for security in shown], topic
+            )
+
+    @app.websocket("/stream/report")
+    async def reports(websocket: WebSocket) -> None:
+        """Own reports of orders, trades and settlements; first `{"type": "logged_in", …}`."""
+        if not await streams.accept(websocket):
+            return
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(streams.fanout.connected())
+                client_id = await _log_in(websocket, streams.reads)
+            except ApiError as error:
+                await _refuse(websocket, error)
+                return
+            except WebSocketDisconnect:
+                return
+            first = {
+                "type": "logged_in",
+                "client_id": client_id,
+                "report_seq": streams.reads.projections.report_seq,
+            }
+            await streams.send(websocket, [first], reports_of(client_id))
+
+
+async def _log_in(websocket: WebSocket, reads: Reads) -> str:
+    """Whose reports the client may have: by its header, or by its first message.
+
+    The query parameter `client_id` tells whose reports are meant by a key that opens all accounts.
+
+    Raises:
+        ApiError: as for any read of an account; 401 `no_api_key` when the login is late or wrong.
+    """
+    authorization = websocket.headers.get("authorization")
+    api_key = key_in(authorization) if authorization else await _key_in_message(websocket)
+    return reads.access.account(api_key, websocket.query_params.get("client_id")).client_id
+
+
+async def _key_in_message(websocket: WebSocket) -> str:
+    expected = 'the first message must be {"type": "login", "api_key": "…"}'
+    try:
+        async with asyncio.timeout(LOGIN_SECONDS):
+            message = await websocket.receive()
+    except TimeoutError:
+        raise ApiError(401, "no_api_key", f"{expected}, within {LOGIN_SECONDS:g} s") from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"])
+    content: Any = decode_json(message.get("text") or message.get("bytes") or "")
+    if not isinstance(content, dict) or content.get("type") != "login":
+        raise ApiError(401, "no_api_key", expected)
+    api_key = content.get("api_key")
+    if not isinstance(api_key, str):
+        raise ApiError(401, "no_api_key", expected, "api_key")
+    return api_key
+
+
+async def _write(websocket: WebSocket, subscriber: Subscriber) -> None:
+    while True:
+        await websocket.send_text(await subscriber.next())
+
+
+async def _read(websocket: WebSocket) -> None:
+    """Pass over what the client sends, until it goes."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _refuse(websocket: WebSocket, error: ApiError) -> None:
+    """Say why, and close; a client that does not even read that is left to the server's pings."""
+    code = TRY_AGAIN_LATER if error.status == 503 else POLICY_VIOLATION
+    with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await websocket.send_text(encode_json(error.body()).decode())
+    with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await websocket.close(code, error.code)

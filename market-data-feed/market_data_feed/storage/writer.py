@@ -1,0 +1,231 @@
+"""Storing: one transaction at a time takes everything that changed since the one before.
+
+The position is stored in the same transaction, so each record has its effect on the database
+exactly once, whatever is killed when.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from exchange_shared.bus import DATA_FEED
+from exchange_shared.metrics import Metrics
+from exchange_shared.postgres import Connection, StoredPosition, load_position, store_position
+from market_data_feed.projections import Order, Projections
+from market_data_feed.storage.database import UNAVAILABLE, Database
+from market_data_feed.storage.rows import (
+    ORDER_REPORT_COLUMNS,
+    PRICE_COLUMNS,
+    SETTLEMENT_COLUMNS,
+    TRADE_COLUMNS,
+    Row,
+    Rows,
+)
+
+RETRY_SECONDS = 0.5
+PAUSE_SECONDS = 0.05
+"""Between transactions, unless somebody waits: nothing but a history read needs the rows soon."""
+
+log = structlog.get_logger()
+
+
+class StoreMoved(Exception):
+    """The database is not where this feed left it: another feed stores into it, or it was reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    """What is written together, and between which positions."""
+
+    before: int | None
+    after: StoredPosition
+    execution_seq: int
+    report_seq: int
+    rows: Rows
+    orders: list[Order]
+    """Those whose rows these are, as the projections know them."""
+
+
+class Store:
+    """Writes what the projections change. `run` must be running as a task."""
+
+    def __init__(
+        self,
+        database: Database,
+        projections: Projections,
+        stored: StoredPosition,
+        metrics: Metrics,
+        *,
+        max_unstored: int,
+    ) -> None:
+        self._database = database
+        self._projections = projections
+        self._max_unstored = max_unstored
+        self._stored = self._applied = stored
+        self._consistent = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._progressed = asyncio.Condition()
+        self._in_flight = 0
+        self._rows_stored = metrics.counter("feed_stored_rows", "Rows written to market_data")
+        metrics.gauge("feed_unstored_rows", "Rows that wait to be written").set_function(
+            lambda: self.unstored
+        )
+
+    @property
+    def unstored(self) -> int:
+        """About how many rows are only in memory."""
+        return self._in_flight + len(self._projections.changes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is only in memory that no more must be applied."""
+        return self.unstored >= self._max_unstored
+
+    def begin(self) -> None:
+        """Records are about to be applied: until `end` the projections are between positions."""
+        self._consistent.clear()
+
+    def end(self, applied: StoredPosition) -> None:
+        """The projections stand at this position."""
+        self._applied = applied
+        self._consistent.set()
+        if self.unstored * 2 >= self._max_unstored:
+            self._hurry.set()
+
+    async def wait_for_room(self) -> None:
+        """Return once more may be applied."""
+        async with self._progressed:
+            await self._progressed.wait_for(lambda: not self.is_full)
+
+    async def wait_stored(self, seconds: float) -> bool:
+        """Wait until what is applied now is stored; false when it is not within so many seconds."""
+        target = self._applied.position
+        try:
+            async with asyncio.timeout(seconds), self._progressed:
+                while not self._reached(target):
+                    if self._database.problem is not None:
+                        return False
+                    self._hurry.set()
+                    await self._progressed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _reached(self, position: int | None) -> bool:
+        stored = self._stored.position
+        return position is None or (stored is not None and stored >= position)
+
+    async def run(self) -> None:
+        """Store for ever."""
+        while True:
+            await self._consistent.wait()
+            if not self._consistent.is_set():
+                continue
+            transaction = self._take()
+            await self._write(transaction)
+            self._stored = transaction.after
+            self._in_flight = 0
+            self._projections.stored(transaction.orders)
+            self._rows_stored.inc(transaction.rows.total())
+            await self._tell()
+            await self._pause()
+
+    async def _tell(self) -> None:
+        async with self._progressed:
+            self._progressed.notify_all()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(PAUSE_SECONDS):
+                await self._hurry.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._hurry.clear()
+
+    def _take(self) -> _Transaction:
+        """Everything that changed, and the position at which it is complete."""
+        self._consistent.clear()
+        changes = self._projections.take_changes()
+        self._in_flight = len(changes)
+        return _Transaction(
+            before=self._stored.position,
+            after=self._applied,
+            execution_seq=self._projections.execution_seq,
+            report_seq=self._projections.report_seq,
+            rows=Rows.of(changes),
+            orders=list(changes.orders.values()),
+        )
+
+    async def _write(self, transaction: _Transaction) -> None:
+        """Commit a transaction, however often the server goes away meanwhile.
+
+        When a connection is lost, the commit may have happened or not; the stored position tells.
+
+        Raises:
+            StoreMoved: it is neither where it was before nor where it would be after.
+        """
+        lost = False
+        while True:
+            try:
+                await self._attempt(transaction)
+            except UNAVAILABLE as error:
+                if not lost:
+                    log.warning("postgres_lost", error=str(error), unstored=self.unstored)
+                lost = True
+                self._database.lost(error)
+                await self._tell()
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                if lost:
+                    log.info("postgres_back", position=transaction.after.position)
+                self._database.problem = None
+                return
+
+    async def _attempt(self, transaction: _Transaction) -> None:
+        queries = self._database.queries
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await connection.execute(queries["lock"])
+            stored = await load_position(connection, DATA_FEED)
+            if stored.position == transaction.before:
+                await _execute(connection, queries, transaction)
+            elif stored.position != transaction.after.position:
+                raise StoreMoved(
+                    f"market_data is at position {stored.position} of {DATA_FEED},"
+                    f" this feed left it at {transaction.before}"
+                )
+
+
+async def _execute(
+    connection: Connection, queries: dict[str, str], transaction: _Transaction
+) -> None:
+    rows = transaction.rows
+    await _run(connection, queries["insert_clients"], rows.clients)
+    await _run(connection, queries["upsert_securities"], rows.securities)
+    await _run(connection, queries["upsert_balances"], rows.balances)
+    await _run(connection, queries["upsert_holdings"], rows.holdings)
+    await _run(connection, queries["upsert_orders"], rows.orders)
+    await _copy(connection, "order_report", ORDER_REPORT_COLUMNS, rows.order_reports)
+    await _copy(connection, "trade", TRADE_COLUMNS, rows.trades)
+    await _copy(connection, "settlement", SETTLEMENT_COLUMNS, rows.settlements)
+    await _copy(connection, "price", PRICE_COLUMNS, rows.prices)
+    await connection.execute(
+        queries["store_progress"], transaction.execution_seq, transaction.report_seq
+    )
+    after = transaction.after
+    assert after.position is not None, "nothing was applied"
+    await store_position(connection, DATA_FEED, after.position, after.tracker())
+
+
+async def _run(connection: Connection, query: str, rows: list[Row]) -> None:
+    """Run a query that takes its rows as one array per column."""
+    if rows:
+        await connection.execute(query, *map(list, zip(*rows, strict=True)))
+
+
+async def _copy(
+    connection: Connection, table: str, columns: tuple[str, ...], rows: list[Row]
+) -> None:
+    if rows:
+        await connection.copy_records_to_table(table, records=rows, columns=list(columns))

@@ -1,0 +1,213 @@
+"""The JSON of orders and reports, and of the numbers and times in every answer."""
+
+from typing import Any
+
+from exchange_shared.messages import (
+    OrderRepeated,
+    OrderReport,
+    Side,
+    TradeExecuted,
+    TradeSettled,
+)
+from exchange_shared.units import format_time, from_e4
+from market_data_feed.projections import Options, Order
+from market_data_feed.projections.changes import OrderAnswer
+from market_data_feed.views import shapes
+
+Number = Any
+
+_UNKNOWN_OPTIONS: shapes.Options = {
+    "stop_price": None,
+    "trail_amount": None,
+    "trail_percent": None,
+    "expires_at": None,
+    "post_only": None,
+    "display_quantity": None,
+    "hidden": None,
+    "self_trade_prevention": None,
+    "oco_group": None,
+}
+"""Of orders that the engine has not accepted: only what is accepted is told with its options."""
+
+
+def amount(amount_e4: int | None) -> Number:
+    """An amount as a JSON number, or null."""
+    return None if amount_e4 is None else from_e4(amount_e4)
+
+
+def percent(rate_ppm: int | None) -> Number:
+    """A rate as a JSON number in percent, of which one is 10,000 ppm, or null."""
+    return amount(rate_ppm)
+
+
+def seconds(duration_us: int) -> Number:
+    """A duration as a JSON number in seconds."""
+    return duration_us / 1_000_000
+
+
+def time(time_us: int | None) -> str | None:
+    """A time as RFC 3339, or null."""
+    return None if time_us is None else format_time(time_us)
+
+
+def average_e4(total_e4: int, quantity: int) -> int | None:
+    """Total ÷ quantity, rounded half-even to 1/10,000; `None` without a quantity.
+
+    Both are below zero for a short position.
+    """
+    if not quantity:
+        return None
+    if quantity < 0:
+        total_e4, quantity = -total_e4, -quantity
+    quotient, remainder = divmod(total_e4, quantity)
+    doubled = 2 * remainder
+    return quotient + (doubled > quantity or (doubled == quantity and quotient & 1))
+
+
+def order(found: Order) -> shapes.Order:
+    """The state of an order."""
+    return {
+        "order_id": found.order_id,
+        "client_order_id": found.client_order_id,
+        "client_id": found.client_id,
+        "security_id": found.security_id,
+        "side": found.side,
+        "type": found.order_type,
+        "time_in_force": found.time_in_force,
+        "quantity": found.quantity,
+        "price": amount(found.price_e4),
+        **(_UNKNOWN_OPTIONS if found.status == "rejected" else _options(found.options)),
+        "status": found.status,
+        "filled_quantity": found.filled_quantity,
+        "remaining_quantity": found.remaining_quantity,
+        "average_price": amount(average_e4(found.notional_e4, found.filled_quantity)),
+        "reason": found.reason,
+        "message": found.message,
+        "created": format_time(found.created_us),
+        "timestamp": format_time(found.updated_us),
+        "seq": found.seq,
+    }
+
+
+def _options(options: Options) -> shapes.Options:
+    return {
+        "stop_price": amount(options.stop_price_e4),
+        "trail_amount": amount(options.trail_e4),
+        "trail_percent": percent(options.trail_ppm),
+        "expires_at": time(options.expires_us),
+        "post_only": options.post_only,
+        "display_quantity": options.display_quantity,
+        "hidden": options.hidden,
+        "self_trade_prevention": options.self_trade_prevention,
+        "oco_group": options.oco_group,
+    }
+
+
+def unanswered_order(report: OrderReport) -> shapes.Order:
+    """The state of an order that the engine has not answered, or that the gateway denied."""
+    denied = report.status == "denied"
+    return {
+        "order_id": report.order_id,
+        "client_order_id": report.client_order_id,
+        "client_id": report.client_id,
+        "security_id": report.security_id,
+        "side": report.side,
+        "type": None,
+        "time_in_force": None,
+        "quantity": report.quantity,
+        "price": amount(report.price_e4),
+        **_UNKNOWN_OPTIONS,
+        "status": "rejected" if denied else "pending",
+        "filled_quantity": 0,
+        "remaining_quantity": 0 if denied else report.quantity,
+        "average_price": None,
+        "reason": report.reason,
+        "message": report.message,
+        "created": format_time(report.time_us),
+        "timestamp": format_time(report.time_us),
+        "seq": None,
+    }
+
+
+def unreported_order(found: Order) -> shapes.OrderReport:
+    """The confirmation of an order that is accepted, while the gateway's own is yet to be read."""
+    return {
+        "event_type": "order",
+        "report_seq": None,
+        "status": "confirmed",
+        "order_id": found.order_id,
+        "client_order_id": found.client_order_id,
+        "client_id": found.client_id,
+        "security_id": found.security_id,
+        "side": found.side,
+        "quantity": found.quantity,
+        "price": amount(found.price_e4),
+        "reason": None,
+        "message": None,
+        "timestamp": format_time(found.created_us),
+    }
+
+
+def order_report(report_seq: int, record: OrderAnswer) -> shapes.OrderReport:
+    """The report that an order was taken in or denied."""
+    report: shapes.OrderReport = {
+        "event_type": "order",
+        "report_seq": report_seq,
+        "status": "denied",
+        "order_id": record.order_id,
+        "client_order_id": record.client_order_id,
+        "client_id": record.client_id,
+        "security_id": record.security_id,
+        "side": None,
+        "quantity": None,
+        "price": None,
+        "reason": "order_repeated",
+        "message": None,
+        "timestamp": format_time(record.time_us),
+    }
+    if isinstance(record, OrderRepeated):
+        report["order_id"] = record.request_id
+        report["message"] = repeated_message(record)
+        return report
+    if isinstance(record, OrderReport):
+        report["status"] = record.status
+    report["side"] = record.side
+    report["quantity"] = record.quantity
+    report["price"] = amount(record.price_e4)
+    report["reason"] = record.reason
+    report["message"] = record.message
+    return report
+
+
+def repeated_message(record: OrderRepeated) -> str:
+    """What a client is told whose order came a second time."""
+    return f"the same order came before: it is order {record.order_id}"
+
+
+def fill_report(
+    report_seq: int, record: TradeExecuted | TradeSettled, side: Side
+) -> shapes.FillReport:
+    """The report of a trade, or of its settlement, to the buyer or the seller."""
+    buys = side == "buy"
+    report: shapes.FillReport = {
+        "event_type": "trade" if isinstance(record, TradeExecuted) else "settlement",
+        "report_seq": report_seq,
+        "status": "confirmed",
+        "trade_id": record.trade_id,
+        "security_id": record.security_id,
+        "quantity": record.quantity,
+        "price": amount(record.price_e4),
+        "reason": None,
+        "timestamp": format_time(record.time_us),
+        "execution_seq": record.execution_seq,
+        "side": side,
+        "order_id": record.buy_order_id if buys else record.sell_order_id,
+        "client_id": record.buyer_id if buys else record.seller_id,
+        "fee": amount(record.buyer_fee_e4 if buys else record.seller_fee_e4),
+    }
+    if isinstance(record, TradeExecuted):
+        report["remaining_quantity"] = (
+            record.buy_remaining_quantity if buys else record.sell_remaining_quantity
+        )
+        report["seq"] = record.seq
+    return report

@@ -1,0 +1,1 @@
+"""What happens to orders: they trade, gather, are cancelled."""

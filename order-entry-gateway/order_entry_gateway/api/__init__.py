@@ -1,0 +1,1 @@
+"""The doors: HTTP calls and WebSocket sessions."""

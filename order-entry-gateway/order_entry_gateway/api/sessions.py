@@ -1,0 +1,273 @@
+"""Order-entry sessions: `WS /ws`.
+
+A request is answered, under its `type` and `ref`, by what it would be answered over HTTP. Frames
+with a `type` of their own come unasked.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from exchange_shared.http import ApiError, decode_json
+from order_entry_gateway.answers.answers import Answer, encode_answer
+from order_entry_gateway.api_keys import KeyTable
+from order_entry_gateway.feed_tail.execution_reports import Report
+from order_entry_gateway.rate_limits import RateLimit
+from order_entry_gateway.requests.parsing import parse, parse_replace
+from order_entry_gateway.requests.schemas import (
+    BatchFrame,
+    CancelFrame,
+    LoginFrame,
+    MassCancelFrame,
+    NewFrame,
+    PingFrame,
+    ReplaceFrame,
+)
+from order_entry_gateway.sequencing.order_entry import OrderEntry
+from order_entry_gateway.settings import GatewaySettings
+
+POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
+
+_REQUESTS = ("new", "batch", "replace", "cancel", "mass_cancel")
+"""The types of frames that only a session that is logged in may send."""
+
+log = structlog.get_logger()
+
+
+class Sessions:
+    """The open sessions, and by client those that are logged in."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self.open = 0
+        self.by_client: dict[str, set[Session]] = {}
+
+    def enter(self) -> None:
+        """Count a new session. Raises `ApiError` 503 when there are too many."""
+        if self.open >= self._settings.max_sessions:
+            message = f"{self.open} sessions are open, which is the limit"
+            raise ApiError(503, "too_many_sessions", message, retry_after_seconds=1)
+        self.open += 1
+
+    def log_in(self, client_id: str, session: "Session") -> None:
+        """Send a client's reports to a session. Raises `ApiError` 429 when it has too many."""
+        sessions = self.by_client.get(client_id, set())
+        if len(sessions) >= self._settings.max_sessions_per_client:
+            message = f"{client_id} has {len(sessions)} sessions, which is the limit"
+            raise ApiError(429, "too_many_sessions", message, retry_after_seconds=1)
+        self.by_client.setdefault(client_id, set()).add(session)
+
+    def log_out(self, client_id: str, session: "Session") -> None:
+        """Send a session no more reports."""
+        sessions = self.by_client.get(client_id, set())
+        sessions.discard(session)
+        if not sessions:
+            self.by_client.pop(client_id, None)
+
+    def leave(self) -> None:
+        """Count a session no more."""
+        self.open -= 1
+
+    def send_reports(self, client_id: str, reports: list[Report]) -> None:
+        """Give the reports of one engine message to every session of their client, as one frame."""
+        frame = encode_answer({"type": "execution_reports", "reports": reports})
+        for session in tuple(self.by_client.get(client_id, ())):
+            session.send(frame)
+
+
+class Session:
+    """One accepted WebSocket: a reader, a bounded queue, and a writer."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        *,
+        sessions: Sessions,
+        keys: KeyTable,
+        order_entry: OrderEntry,
+        frames_limit: RateLimit,
+        settings: GatewaySettings,
+    ) -> None:
+        self._websocket = websocket
+        self._sessions = sessions
+        self._keys = keys
+        self._order_entry = order_entry
+        self._frames_limit = frames_limit
+        self._settings = settings
+        self._client_id: str | None = None
+        self._frames: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._wake = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._name = str(id(self))
+
+    async def run(self, client_id: str | None) -> None:
+        """Accept, and serve until either side ends it; a client may have logged in by header."""
+        await self._websocket.accept()
+        loop = asyncio.get_running_loop()
+        login_timer = loop.call_later(self._settings.login_seconds, self._login_is_late)
+        writer = asyncio.create_task(self._write())
+        self._reader = asyncio.create_task(self._read())
+        if client_id is not None:
+            self._log_in(client_id, None)
+        try:
+            await asyncio.wait({self._reader})
+            if self._closing:
+                await asyncio.wait({writer}, timeout=self._settings.slow_consumer_seconds)
+        finally:
+            login_timer.cancel()
+            for task in (self._reader, writer):
+                task.cancel()
+            await asyncio.gather(self._reader, writer, return_exceptions=True)
+            if self._client_id is not None:
+                self._sessions.log_out(self._client_id, self)
+        if not self._reader.cancelled():
+            self._reader.result()
+
+    def send(self, frame: bytes) -> None:
+        """Queue a frame; a session whose queue is full is told so and closed."""
+        if self._closing:
+            return
+        if self._queued_bytes + len(frame) > self._settings.session_queue_bytes:
+            message = f"{self._queued_bytes} bytes wait to be read; log in again, and read faster"
+            self._close(TRY_AGAIN_LATER, ApiError(503, "slow_consumer", message))
+            return
+        self._put(frame)
+
+    def _put(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._queued_bytes += len(frame)
+        self._wake.set()
+
+    def _close(self, code: int, error: ApiError, ref: Any = None) -> None:
+        """End the session; of what waits to be sent only the reason still is."""
+        self._frames.clear()
+        self._queued_bytes = 0
+        self._closing = (code, error.code)
+        self._put(encode_answer({"type": "error", "ref": ref, **error.body()}))
+        log.info("session_closed", client_id=self._client_id, reason=error.code)
+        if self._reader:
+            self._reader.cancel()
+
+    def _login_is_late(self) -> None:
+        if self._client_id is None and not self._closing:
+            seconds = self._settings.login_seconds
+            error = ApiError(401, "login_timeout", f"no login within {seconds:g} s")
+            self._close(POLICY_VIOLATION, error)
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while self._frames:
+                    frame = self._frames.popleft()
+                    self._queued_bytes -= len(frame)
+                    await self._websocket.send({"type": "websocket.send", "text": frame.decode()})
+                if self._closing:
+                    code, reason = self._closing
+                    await self._websocket.close(code, reason)
+                    return
+            except (WebSocketDisconnect, RuntimeError):
+                return  # the peer or the server has closed it, which the reader sees too
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            ref = None
+            try:
+                await self._frames_limit.check(self._name)
+                content = decode_json(message.get("text") or message.get("bytes") or b"")
+                ref = _ref_of(content)
+                await self._handle(content, ref)
+            except ApiError as error:
+                self._refuse(error, ref)
+
+    def _refuse(self, error: ApiError, ref: Any) -> None:
+        self.send(encode_answer({"type": "error", "ref": ref, **error.body()}))
+
+    async def _handle(self, content: Any, ref: Any) -> None:
+        """Act on one request. Raises `ApiError`."""
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind == "ping":
+            parse(PingFrame, content)
+            self.send(encode_answer({"type": "pong", "ref": ref}))
+        elif kind == "login":
+            self._handle_login(parse(LoginFrame, content), ref)
+        elif isinstance(kind, str) and kind in _REQUESTS:
+            await self._handle_request(kind, content, ref)
+        else:
+            message = f"type: one of login, {', '.join(_REQUESTS)} and ping is expected"
+            raise ApiError(422, "invalid_field", message, "type")
+
+    async def _handle_request(self, kind: str, content: Any, ref: Any) -> None:
+        client_id, entry = self._logged_in(), self._order_entry
+
+        def answered(answers: list[Answer]) -> None:
+            self._answer(kind, ref, answers[0])
+
+        if kind == "batch":
+            batch = parse(BatchFrame, content)
+            await entry.new_orders(
+                client_id, batch.orders, lambda answers: self._answer_batch(ref, answers)
+            )
+        elif kind == "new":
+            await entry.new_orders(client_id, [parse(NewFrame, content).order], answered)
+        elif kind == "replace":
+            replace = parse_replace(ReplaceFrame, content)
+            await entry.replace(client_id, replace.order_id, replace, answered)
+        elif kind == "cancel":
+            await entry.cancel(client_id, parse(CancelFrame, content).order_id, answered)
+        else:
+            await entry.mass_cancel(client_id, parse(MassCancelFrame, content), answered)
+
+    def _logged_in(self) -> str:
+        if self._client_id is None:
+            raise ApiError(401, "not_logged_in", "send a login first")
+        return self._client_id
+
+    def _handle_login(self, login: LoginFrame, ref: Any) -> None:
+        if self._client_id is not None:
+            message = f"the session is logged in as {self._client_id} already"
+            raise ApiError(409, "already_logged_in", message)
+        try:
+            client_id = self._keys.client_of(login.api_key)
+        except ApiError as error:
+            self._close(POLICY_VIOLATION, error, ref)
+        else:
+            self._log_in(client_id, ref)
+
+    def _log_in(self, client_id: str, ref: Any) -> None:
+        try:
+            self._sessions.log_in(client_id, self)
+        except ApiError as error:
+            self._close(TRY_AGAIN_LATER, error, ref)
+            return
+        self._client_id = client_id
+        self.send(encode_answer({"type": "login", "ref": ref, "client_id": client_id}))
+
+    def _answer(self, kind: str, ref: Any, answer: Answer) -> None:
+        if isinstance(answer, ApiError):
+            self._refuse(answer, ref)
+        else:
+            self.send(encode_answer({"type": kind, "ref": ref, "answer": answer}))
+
+    def _answer_batch(self, ref: Any, answers: list[Answer]) -> None:
+        self.send(encode_answer({"type": "batch", "ref": ref, "answers": answers}))
+
+
+def _ref_of(content: Any) -> Any:
+    """The `ref` to answer with, when it is one that may be."""
+    ref = content.get("ref") if isinstance(content, dict) else None
+    if isinstance(ref, str) and len(ref) <= 64:
+        return ref
+    if isinstance(ref, int) and not isinstance(ref, bool) and abs(ref) < 2**53:
+        return ref
+    return None
