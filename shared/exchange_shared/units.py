@@ -78,12 +78,35 @@ def format_e4(amount_e4: int) -> str:
 
 
 def fee_e4(notional_e4: int, rate_ppm: int) -> int:
-    """The fee on a trade: notional × rate, rounded half-even to 1/10,000; negative for a rebate."""
+    """The fee on a trade: notional × rate, rounded half-even to 1/10,000; negative for a rebate.
+
+    The rounding of `half_even` is written out here, because every trade asks for it twice.
+    """
     quotient, remainder = divmod(notional_e4 * rate_ppm, PPM)
     doubled = 2 * remainder
     if doubled > PPM or (doubled == PPM and quotient & 1):
         return quotient + 1
     return quotient
+
+
+def half_even(dividend: int, divisor: int) -> int:
+    """The quotient as the nearest integer, and of two that are equally near the even one.
+
+    The divisor may be below zero, but not zero.
+    """
+    if divisor < 0:
+        dividend, divisor = -dividend, -divisor
+    quotient, remainder = divmod(dividend, divisor)
+    doubled = 2 * remainder
+    return quotient + (doubled > divisor or (doubled == divisor and quotient & 1))
+
+
+def average_e4(total_e4: int, quantity: int) -> int | None:
+    """Total ÷ quantity, rounded half-even to 1/10,000; `None` without a quantity.
+
+    Both are below zero for a short position.
+    """
+    return half_even(total_e4, quantity) if quantity else None
 
 
 def now_us() -> int:

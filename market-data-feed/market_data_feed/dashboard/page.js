@@ -17,13 +17,12 @@ let aheadMs = 0; // how far the exchange's clock is ahead of this one
 
 const money = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const whole = new Intl.NumberFormat("en-US");
+const rounded = { minimumFractionDigits: 2, maximumFractionDigits: 2, roundingMode: "halfEven" };
 const percent = new Intl.NumberFormat("en-US", {
-  style: "percent", minimumFractionDigits: 2, signDisplay: "exceptZero",
+  ...rounded, style: "percent", signDisplay: "exceptZero",
 });
-const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const signed = new Intl.NumberFormat("en-US", {
-  minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero",
-});
+const cents = new Intl.NumberFormat("en-US", rounded);
+const signed = new Intl.NumberFormat("en-US", { ...rounded, signDisplay: "exceptZero" });
 
 const find = (id) => document.getElementById(id);
 const amount = (value) => (value === null ? "–" : money.format(value));

@@ -1,9 +1,9 @@
 """The JSON of accounts: cash, shares, and what they have made of them."""
 
-from exchange_shared.units import PPM
+from exchange_shared.units import PPM, average_e4, half_even
 from market_data_feed.projections import Account, Holding, Security
 from market_data_feed.views import shapes
-from market_data_feed.views.orders import amount, average_e4
+from market_data_feed.views.orders import amount
 
 Securities = dict[str, Security]
 
@@ -65,7 +65,7 @@ def performance(account: Account, securities: Securities) -> shapes.Performance:
     return {
         "equity": amount(equity),
         "profit": amount(profit_e4),
-        "return": profit_e4 * PPM // opening_e4 / PPM if opening_e4 else None,
+        "return": half_even(profit_e4 * PPM, opening_e4) / PPM if opening_e4 else None,
         "trades": account.trades,
         "volume": account.volume,
     }

@@ -9,7 +9,7 @@ from exchange_shared.messages import (
     TradeExecuted,
     TradeSettled,
 )
-from exchange_shared.units import format_time, from_e4
+from exchange_shared.units import average_e4, format_time, from_e4
 from market_data_feed.projections import Options, Order
 from market_data_feed.projections.changes import OrderAnswer
 from market_data_feed.views import shapes
@@ -48,20 +48,6 @@ def seconds(duration_us: int) -> Number:
 def time(time_us: int | None) -> str | None:
     """A time as RFC 3339, or null."""
     return None if time_us is None else format_time(time_us)
-
-
-def average_e4(total_e4: int, quantity: int) -> int | None:
-    """Total ÷ quantity, rounded half-even to 1/10,000; `None` without a quantity.
-
-    Both are below zero for a short position.
-    """
-    if not quantity:
-        return None
-    if quantity < 0:
-        total_e4, quantity = -total_e4, -quantity
-    quotient, remainder = divmod(total_e4, quantity)
-    doubled = 2 * remainder
-    return quotient + (doubled > quantity or (doubled == quantity and quotient & 1))
 
 
 def order(found: Order) -> shapes.Order:

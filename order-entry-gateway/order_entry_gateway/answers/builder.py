@@ -25,9 +25,8 @@ from exchange_shared.messages import (
     TradeExecuted,
 )
 from exchange_shared.messages.commands import STOP_TYPES
-from exchange_shared.units import from_e4
+from exchange_shared.units import average_e4, from_e4
 from order_entry_gateway.answers.answers import (
-    Amount,
     Answer,
     CancelAnswer,
     EngineRefusal,
@@ -178,7 +177,7 @@ class AnswerCollector:
         order.status = "partially_filled" if remaining_quantity else "filled"
         self._filled_quantity += event.quantity
         self._notional_e4 += event.price_e4 * event.quantity
-        order.average_price = _average(self._notional_e4, self._filled_quantity)
+        order.average_price = amount(average_e4(self._notional_e4, self._filled_quantity))
 
     def _market_state_changed(self, event: MarketStateChanged) -> None:
         if event.reason == "circuit_breaker":
@@ -270,7 +269,7 @@ class AnswerCollector:
             status=event.status,
             filled_quantity=event.filled_quantity,
             remaining_quantity=event.remaining_quantity,
-            average_price=_average(event.notional_e4, event.filled_quantity),
+            average_price=amount(average_e4(event.notional_e4, event.filled_quantity)),
             fills=[],
             seq=event.seq,
             repeated=True,
@@ -281,8 +280,3 @@ class AnswerCollector:
         slot = self._begin(event.request_id)
         if slot is not None:
             self._fill(slot, WHOLE_ANSWERS[type(event)](event))
-
-
-def _average(notional_e4: int, quantity: int) -> Amount | None:
-    """The average price, rounded half-up to four decimals; `None` without a fill."""
-    return from_e4((2 * notional_e4 + quantity) // (2 * quantity)) if quantity else None

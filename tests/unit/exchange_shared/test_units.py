@@ -2,6 +2,7 @@
 
 import json
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,13 @@ from exchange_shared.units import (
     MAX_PRICE_E4,
     MAX_QUANTITY,
     MAX_TOTAL_E4,
+    PPM,
+    average_e4,
     fee_e4,
     format_e4,
     format_time,
     from_e4,
+    half_even,
     now_us,
     parse_time,
     to_e4,
@@ -123,6 +127,26 @@ def test_a_fee_is_the_exact_one_rounded(notional_e4: int, rate_ppm: int) -> None
     exact = Decimal(notional_e4) * rate_ppm / 1_000_000
 
     assert fee_e4(notional_e4, rate_ppm) == int(exact.to_integral_value(ROUND_HALF_EVEN))
+    assert fee_e4(notional_e4, rate_ppm) == half_even(notional_e4 * rate_ppm, PPM)
+
+
+@given(st.integers(), st.integers().filter(bool))
+def test_a_quotient_is_the_exact_one_rounded_half_even(dividend: int, divisor: int) -> None:
+    assert half_even(dividend, divisor) == round(Fraction(dividend, divisor))
+
+
+@pytest.mark.parametrize(
+    ("total_e4", "quantity", "average"),
+    [
+        (7 * 2_100_000 + 2_100_100, 8, 2_100_012),  # 12.5 goes to the even 12
+        (5 * 2_100_000 + 3 * 2_100_100, 8, 2_100_038),  # 37.5 goes to the even 38
+        (-5, -2, 2),
+        (-7, -2, 4),
+        (5, 0, None),
+    ],
+)
+def test_an_average_is_rounded_half_even(total_e4: int, quantity: int, average: int | None) -> None:
+    assert average_e4(total_e4, quantity) == average
 
 
 @pytest.mark.parametrize(

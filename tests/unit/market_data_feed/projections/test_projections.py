@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from exchange_shared.messages import (
     AccountOpened,
@@ -421,16 +422,11 @@ def test_a_closed_order_is_forgotten_once_it_is_stored() -> None:
     assert len(projections.changes) == 0
 
 
-def test_averages_are_rounded_half_to_even() -> None:
-    assert [order_views.average_e4(total, 4) for total in (4, 5, 6, 7, 10, 14)] == [
-        1,
-        1,
-        2,
-        2,
-        2,
-        4,
-    ]
-    assert order_views.average_e4(5, 0) is None
+def test_an_average_price_is_rounded_half_even() -> None:
+    order = accepted_order(accepted(12, "bob", "buy", 2_100_100, 5))
+    order.trade(replace(traded(6, quantity=7), price_e4=2_100_000), 3, 1)
+    order.trade(replace(traded(7, quantity=1), price_e4=2_100_100), 2, 2)
+    assert order_views.order(order)["average_price"] == 210.0012
 
 
 def test_profit_is_counted_from_the_opening() -> None:
@@ -448,3 +444,15 @@ def test_profit_is_counted_from_the_opening() -> None:
     securities["MSFT"].last_e4 = 1_100_000
     performance = account_views.performance(projections.accounts["alice"], securities)
     assert (performance["profit"], performance["return"]) == (1_000.0, 0.05)
+
+
+def test_a_return_is_rounded_half_even() -> None:
+    records: list[AnyFeedRecord] = [listed(), opened("alice", 2)]
+    projections = projected(*records, *FeedMarket().clearing.settle(records))
+    account = projections.accounts["alice"]
+    account.settled_cash_e4 -= 300  # 0.03 of 20,000.00: 1.5 millionths
+    performance = account_views.performance(account, projections.securities)
+    assert performance["return"] == -0.000002
+    account.settled_cash_e4 += 200
+    performance = account_views.performance(account, projections.securities)
+    assert performance["return"] == 0

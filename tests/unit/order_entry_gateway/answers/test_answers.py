@@ -25,6 +25,7 @@ from order_entry_gateway.answers.answers import (
     DoneAnswer,
     Fill,
     MassCancelAnswer,
+    OrderAnswer,
     PendingAnswer,
     ReplaceAnswer,
     encode_answer,
@@ -86,6 +87,18 @@ def test_fills_are_listed_and_averaged_to_four_decimals() -> None:
             )
         ]
     ]
+
+
+def test_an_average_price_is_rounded_half_even() -> None:
+    desk = Desk()
+    desk.ask(order(1))
+    ((answer,),) = desk.message(
+        accepted(5, order(1)),
+        trade(6, 1, 8, 7, 2_100_000, buy_remaining_quantity=3),
+        trade(7, 1, 9, 1, 2_100_100, buy_remaining_quantity=2),
+    )
+    assert isinstance(answer, OrderAnswer)
+    assert answer.average_price == 210.0012
 
 
 def test_a_filled_order_has_nothing_remaining() -> None:
