@@ -77,7 +77,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class SecurityTerms(_Section):
+class TermsConfig(_Section):
     """On what terms a security is traded."""
 
     reference_price: Price
@@ -124,7 +124,7 @@ class SecurityTerms(_Section):
         )
 
 
-class SecurityConfig(SecurityTerms):
+class SecurityConfig(TermsConfig):
     """One listed security."""
 
     id: Annotated[str, Field(pattern=r"^[A-Z0-9.]{1,12}$")]

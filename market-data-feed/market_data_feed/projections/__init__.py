@@ -6,7 +6,7 @@ The records of one message are applied together; between messages the projection
 from market_data_feed.projections.accounts import Account, Holding
 from market_data_feed.projections.book import Book, Level
 from market_data_feed.projections.changes import Changes
-from market_data_feed.projections.market import Security, Terms
+from market_data_feed.projections.market import Security
 from market_data_feed.projections.orders import NO_OPTIONS, Options, Order, OrderState
 from market_data_feed.projections.projections import Projections
 
@@ -22,5 +22,4 @@ __all__ = [
     "OrderState",
     "Projections",
     "Security",
-    "Terms",
 ]

@@ -12,6 +12,7 @@ from exchange_shared.messages import (
     MarketStateChanged,
     PriceChanged,
     SecurityListed,
+    SecurityTerms,
     TradeExecuted,
 )
 from exchange_shared.units import PPM
@@ -21,24 +22,9 @@ RECENT_TRADES = 1_000
 """How many trades of each security are kept in memory."""
 
 
-class Terms(msgspec.Struct, frozen=True, gc=False):
-    """How a security may be traded; the fields are those of `list_security`."""
-
-    tick_e4: int
-    granted_quantity: int
-    lot_quantity: int = 1
-    max_order_quantity: int | None = None
-    max_order_value_e4: int | None = None
-    static_band_ppm: int | None = None
-    dynamic_band_ppm: int | None = None
-    halt_us: int = 0
-    auction_us: int = 0
-    short_margin_ppm: int | None = None
-
-
-def terms_of(event: SecurityListed) -> Terms:
+def terms_of(event: SecurityListed) -> SecurityTerms:
     """The terms that an event tells."""
-    return msgspec.convert(event, Terms, from_attributes=True)
+    return msgspec.convert(event, SecurityTerms, from_attributes=True)
 
 
 def _recent() -> deque[TradeExecuted]:
@@ -55,8 +41,7 @@ class Security:
     """
 
     security_id: str
-    terms: Terms
-    reference_price_e4: int
+    terms: SecurityTerms
     last_e4: int | None = None
     volume: int = 0
     trades: int = 0
@@ -71,6 +56,11 @@ class Security:
     book: Book = field(default_factory=Book)
     recent_trades: deque[TradeExecuted] = field(default_factory=_recent)
     changed: bool = field(default=False, compare=False)
+
+    @property
+    def reference_price_e4(self) -> int:
+        """What its static band is around: its terms have the latest one."""
+        return self.terms.reference_price_e4
 
     @property
     def mark_e4(self) -> int:
@@ -104,9 +94,9 @@ class Security:
 
     def listed(self, event: SecurityListed) -> None:
         """It was listed, or listed again, which need not change anything."""
-        told = (terms_of(event), event.reference_price_e4, event.state, event.auction)
-        if told != (self.terms, self.reference_price_e4, self.state, self.auction):
-            self.terms, self.reference_price_e4, self.state, self.auction = told
+        told = (terms_of(event), event.state, event.auction)
+        if told != (self.terms, self.state, self.auction):
+            self.terms, self.state, self.auction = told
             self.seq, self.time_us = event.seq, event.time_us
 
     def change(self, event: PriceChanged | MarketStateChanged | IndicativeChanged) -> None:
@@ -116,7 +106,8 @@ class Security:
             self.state = event.state
             self.auction = event.auction
             self.until_us = event.until_us
-            self.reference_price_e4 = event.reference_price_e4
+            reference_e4 = event.reference_price_e4
+            self.terms = msgspec.structs.replace(self.terms, reference_price_e4=reference_e4)
             self.indicative_price_e4, self.indicative_quantity, self.surplus = None, 0, 0
         elif isinstance(event, IndicativeChanged):
             self.indicative_price_e4 = event.price_e4

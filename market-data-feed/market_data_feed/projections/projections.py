@@ -135,7 +135,6 @@ class Projections:
             security = self.securities[event.security_id] = Security(
                 event.security_id,
                 terms_of(event),
-                event.reference_price_e4,
                 seq=event.seq,
                 time_us=event.time_us,
             )

@@ -36,14 +36,14 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]);
 
 -- name: upsert_securities
 INSERT INTO security (
-    security_id, reference_price_e4, last_e4, volume, trades, seq, time_us, state, auction, until_us,
-    indicative_price_e4, indicative_quantity, surplus, tick_e4, granted_quantity, lot_quantity,
-    max_order_quantity, max_order_value_e4, static_band_ppm, dynamic_band_ppm, halt_us, auction_us,
-    short_margin_ppm
+    security_id, last_e4, volume, trades, seq, time_us, state, auction, until_us,
+    indicative_price_e4, indicative_quantity, surplus, tick_e4, reference_price_e4,
+    granted_quantity, lot_quantity, max_order_quantity, max_order_value_e4, static_band_ppm,
+    dynamic_band_ppm, halt_us, auction_us, short_margin_ppm
 )
 SELECT * FROM unnest(
-    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+    $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
     $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
     $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]
 )

@@ -8,10 +8,11 @@ from exchange_shared.messages import (
     OrderRejected,
     OrderReport,
     PriceChanged,
+    SecurityTerms,
     TradeExecuted,
     TradeSettled,
 )
-from market_data_feed.projections import NO_OPTIONS, Changes, Options, Order, Security, Terms
+from market_data_feed.projections import NO_OPTIONS, Changes, Options, Order, Security
 from market_data_feed.projections.changes import OrderAnswer
 from market_data_feed.views.orders import repeated_message
 
@@ -100,7 +101,7 @@ def _storable(text: str | None) -> str | None:
 
 def _security_row(found: Security) -> Row:
     return (
-        found.security_id, found.reference_price_e4, found.last_e4, found.volume, found.trades,
+        found.security_id, found.last_e4, found.volume, found.trades,
         found.seq, found.time_us, found.state, found.auction, found.until_us,
         found.indicative_price_e4, found.indicative_quantity, found.surplus,
         *msgspec.structs.astuple(found.terms),
@@ -197,7 +198,7 @@ def _price_row(event: PriceChanged) -> Row:
 def security_of(row: Record) -> Security:
     """The security in a row of `security`, with an empty book and without its trades."""
     values = dict(row)
-    terms = Terms(**{name: values.pop(name) for name in Terms.__struct_fields__})
+    terms = SecurityTerms(**{name: values.pop(name) for name in SecurityTerms.__struct_fields__})
     return Security(**values, terms=terms)
 
 

@@ -1,8 +1,10 @@
 """The terms of a security, and the limits of clients: what operators set."""
 
+from typing import Any
+
 import msgspec
 
-from exchange_shared.messages import ListSecurity
+from exchange_shared.messages import SecurityTerms
 from exchange_shared.units import PPM
 
 
@@ -26,25 +28,13 @@ class Limits(msgspec.Struct, frozen=True):
         return None if limits == Limits() else limits
 
 
-class Terms(msgspec.Struct, frozen=True):
-    """The terms of a security, as it was listed; `None` is no such limit."""
-
-    tick_e4: int
-    reference_price_e4: int
-    granted_quantity: int
-    lot_quantity: int = 1
-    max_order_quantity: int | None = None
-    max_order_value_e4: int | None = None
-    static_band_ppm: int | None = None
-    dynamic_band_ppm: int | None = None
-    halt_us: int = 0
-    auction_us: int = 0
-    short_margin_ppm: int | None = None
+class Terms(SecurityTerms, frozen=True):
+    """The terms of a security, as it was listed, and what follows from them."""
 
     @classmethod
-    def of(cls, command: ListSecurity) -> "Terms":
-        """The terms that a command lists a security with."""
-        return cls(*(getattr(command, name) for name in cls.__struct_fields__))
+    def of(cls, told: Any) -> "Terms":
+        """The terms in a command, an event or a state that has their fields."""
+        return msgspec.convert(told, cls, from_attributes=True)
 
     def width_e4(self, price_e4: int, band_ppm: int) -> int:
         """How far from a price a band around it reaches: at least one tick."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exchange_shared.market import Count, OrderValue, Seconds, SecurityTerms
+from exchange_shared.market import Count, OrderValue, Seconds, TermsConfig
 from exchange_shared.messages import AuctionKind, StateAction
 from order_entry_gateway.requests.schemas import SecurityId
 
@@ -13,7 +13,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class SecurityRequest(SecurityTerms):
+class SecurityRequest(TermsConfig):
     """A security and all its terms: what is left out has its default, also if it was listed."""
 
     security_id: SecurityId

@@ -26,16 +26,12 @@ from exchange_shared.messages.commands import (
     MassCancel,
     NewOrder,
     OpenAccount,
-    OrderType,
     Phase,
     ReplaceOrder,
-    SelfTradePrevention,
     SetClientLimits,
     SetMarketState,
-    Side,
     StateAction,
     SuspendClient,
-    TimeInForce,
 )
 from exchange_shared.messages.events import (
     AccountConfirmed,
@@ -75,6 +71,8 @@ from exchange_shared.messages.reports import (
     ReportStatus,
     TradeSettled,
 )
+from exchange_shared.messages.terms import SecurityTerms
+from exchange_shared.messages.values import OrderType, SelfTradePrevention, Side, TimeInForce
 
 __all__ = [
     "CLEARINGHOUSE",
@@ -129,6 +127,7 @@ __all__ = [
     "ReportStatus",
     "RequestRejected",
     "SecurityListed",
+    "SecurityTerms",
     "SelfTradePrevention",
     "SetClientLimits",
     "SetMarketState",

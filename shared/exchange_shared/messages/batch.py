@@ -5,9 +5,10 @@ from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
-from exchange_shared.messages.commands import AnyCommand, Id
+from exchange_shared.messages.commands import AnyCommand
 from exchange_shared.messages.events import AnyEvent, AnyExecution
 from exchange_shared.messages.reports import AnyFeedRecord, AnySettlement
+from exchange_shared.messages.values import Id
 
 FORMAT_VERSION = 1
 """Raised when a reader of the old form could misread the new one."""

@@ -10,30 +10,27 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exchange_shared.units import MAX_PRICE_E4, MAX_QUANTITY, MAX_TOTAL_E4, PPM
-
-Id = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
-PriceE4 = Annotated[int, msgspec.Meta(ge=1, le=MAX_PRICE_E4)]
-Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
-ClientId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}\Z")]
-SecurityId = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9.]{1,12}\Z")]
-ApiKeyHash = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}\Z")]
-ShortText = Annotated[str, msgspec.Meta(max_length=64)]
-"""An id as somebody wrote it, checked no further: long ones do not fit an index of a database."""
-
-FeePpm = Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)]
-BandPpm = Annotated[int, msgspec.Meta(ge=1, le=PPM)]
-MarginPpm = Annotated[int, msgspec.Meta(ge=0, le=10 * PPM)]
-ValueE4 = Annotated[int, msgspec.Meta(ge=1, lt=MAX_TOTAL_E4)]
-DurationUs = Annotated[int, msgspec.Meta(ge=0, le=7 * 86_400_000_000)]
-Count = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
-TrailPpm = Annotated[int, msgspec.Meta(ge=1, le=PPM - 1)]
-TimeUs = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-
-Side = Literal["buy", "sell"]
-OrderType = Literal["limit", "market", "stop", "stop_limit", "trailing_stop"]
-TimeInForce = Literal["gtc", "day", "gtd", "ioc", "fok", "opg", "cls"]
-SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
+from exchange_shared.messages.terms import SecurityTerms
+from exchange_shared.messages.values import (
+    ApiKeyHash,
+    ClientId,
+    Count,
+    DurationUs,
+    FeePpm,
+    Id,
+    OrderType,
+    PriceE4,
+    Quantity,
+    SecurityId,
+    SelfTradePrevention,
+    ShortText,
+    Side,
+    TimeInForce,
+    TimeUs,
+    TrailPpm,
+    ValueE4,
+)
+from exchange_shared.units import MAX_TOTAL_E4
 
 MarketState = Literal["pre_open", "auction", "continuous", "halted", "closed"]
 AuctionKind = Literal["opening", "closing", "reopening"]
@@ -94,28 +91,13 @@ class ConfigureMarket(Command, frozen=True):
             )
 
 
-class ListSecurity(Command, frozen=True):
-    """List a security, or change the terms of a listed one.
-
-    `lot_quantity` divides every quantity. `static_band_ppm` is how far from the reference price a
-    limit may be, `dynamic_band_ppm` how far from the last trade price a trade may be: beyond that
-    the security is halted for `halt_us` and then gathers orders in an auction for `auction_us`.
-    With `short_margin_ppm` it may be sold short. `None` is no such limit, and no short selling.
-    """
-
+class _Listing(Command, frozen=True):
     request_id: Id
     security_id: SecurityId
-    tick_e4: PriceE4
-    reference_price_e4: PriceE4
-    granted_quantity: Annotated[int, msgspec.Meta(ge=0, le=MAX_QUANTITY)]
-    lot_quantity: Quantity = 1
-    max_order_quantity: Quantity | None = None
-    max_order_value_e4: ValueE4 | None = None
-    static_band_ppm: BandPpm | None = None
-    dynamic_band_ppm: BandPpm | None = None
-    halt_us: DurationUs = 0
-    auction_us: DurationUs = 0
-    short_margin_ppm: MarginPpm | None = None
+
+
+class ListSecurity(SecurityTerms, _Listing, frozen=True):
+    """List a security, or change the terms of a listed one."""
 
 
 class OpenAccount(Command, frozen=True):

@@ -11,15 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from exchange_shared.messages.commands import (
-    AuctionKind,
-    MarketState,
-    OrderType,
-    SelfTradePrevention,
-    Side,
-    TimeInForce,
-    snake_case,
-)
+from exchange_shared.messages.commands import AuctionKind, MarketState, snake_case
+from exchange_shared.messages.terms import SecurityTerms
+from exchange_shared.messages.values import OrderType, SelfTradePrevention, Side, TimeInForce
 
 RejectReason = Literal[
     "account_limit",
@@ -98,22 +92,14 @@ class MarketConfigured(Event, frozen=True):
     max_order_value_e4: int | None = None
 
 
-class SecurityListed(Event, frozen=True):
-    """A security is listed with these terms (again, when it already was)."""
-
+class _Listing(Event, frozen=True):
     request_id: int
     security_id: str
-    tick_e4: int
-    reference_price_e4: int
-    granted_quantity: int
-    lot_quantity: int = 1
-    max_order_quantity: int | None = None
-    max_order_value_e4: int | None = None
-    static_band_ppm: int | None = None
-    dynamic_band_ppm: int | None = None
-    halt_us: int = 0
-    auction_us: int = 0
-    short_margin_ppm: int | None = None
+
+
+class SecurityListed(SecurityTerms, _Listing, frozen=True):
+    """A security is listed with these terms (again, when it already was)."""
+
     state: MarketState = "continuous"
     auction: AuctionKind | None = None
 

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exchange_shared.messages.commands import ShortText, Side, snake_case
+from exchange_shared.messages.commands import snake_case
 from exchange_shared.messages.events import AnyEvent
+from exchange_shared.messages.values import ShortText, Side
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 """An integer that every reader of JSON, and every column of a database, can take."""

@@ -1,5 +1,7 @@
 """Commands about the market's terms, securities, accounts, and what clients may do."""
 
+from msgspec.structs import asdict, replace
+
 from exchange_shared.messages import (
     AccountConfirmed,
     AccountOpened,
@@ -70,17 +72,7 @@ def list_security(market: Market, command: ListSecurity) -> None:
             time_us=command.time_us,
             request_id=command.request_id,
             security_id=book.security_id,
-            tick_e4=terms.tick_e4,
-            reference_price_e4=book.reference_price_e4,
-            granted_quantity=terms.granted_quantity,
-            lot_quantity=terms.lot_quantity,
-            max_order_quantity=terms.max_order_quantity,
-            max_order_value_e4=terms.max_order_value_e4,
-            static_band_ppm=terms.static_band_ppm,
-            dynamic_band_ppm=terms.dynamic_band_ppm,
-            halt_us=terms.halt_us,
-            auction_us=terms.auction_us,
-            short_margin_ppm=terms.short_margin_ppm,
+            **asdict(replace(terms, reference_price_e4=book.reference_price_e4)),
             state=book.state,
             auction=book.auction,
         )

@@ -1,5 +1,7 @@
 """The market as plain data, and back."""
 
+from msgspec.structs import asdict
+
 from matching_engine.core.accounts import Account, Position
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
@@ -139,34 +141,22 @@ def _load_account(state: AccountState, market: Market) -> Account:
 
 
 def _dump_book(book: OrderBook) -> SecurityState:
-    terms = book.terms
     return SecurityState(
-        book.security_id,
-        terms.tick_e4,
-        terms.reference_price_e4,
-        terms.granted_quantity,
-        book.last_e4,
-        book.bids.places,
-        book.asks.places,
-        terms.lot_quantity,
-        terms.max_order_quantity,
-        terms.max_order_value_e4,
-        terms.static_band_ppm,
-        terms.dynamic_band_ppm,
-        terms.halt_us,
-        terms.auction_us,
-        terms.short_margin_ppm,
-        book.reference_price_e4,
-        book.state,
-        book.auction,
-        book.until_us,
+        security_id=book.security_id,
+        last_e4=book.last_e4,
+        bids=book.bids.places,
+        asks=book.asks.places,
+        present_reference_e4=book.reference_price_e4,
+        state=book.state,
+        auction=book.auction,
+        until_us=book.until_us,
+        **asdict(book.terms),
     )
 
 
 def _load_book(security: SecurityState) -> OrderBook:
     """The book without its orders."""
-    terms = Terms(*(getattr(security, name) for name in Terms.__struct_fields__))
-    book = OrderBook(security.security_id, terms)
+    book = OrderBook(security.security_id, Terms.of(security))
     book.last_e4 = security.last_e4
     if security.present_reference_e4 is not None:
         book.reference_price_e4 = security.present_reference_e4

@@ -10,6 +10,7 @@ from exchange_shared.messages import (
     ClientSuspended,
     MarketState,
     MarketStateSet,
+    SecurityTerms,
     Side,
 )
 from market_data_feed.projections import Changes
@@ -19,10 +20,8 @@ from tests.support.feed_events import EventMaker
 
 MINUTE_US = 60_000_000
 SECURITY_COLUMNS = (
-    "security_id", "reference_price_e4", "last_e4", "volume", "trades", "seq", "time_us", "state",
-    "auction", "until_us", "indicative_price_e4", "indicative_quantity", "surplus", "tick_e4",
-    "granted_quantity", "lot_quantity", "max_order_quantity", "max_order_value_e4",
-    "static_band_ppm", "dynamic_band_ppm", "halt_us", "auction_us", "short_margin_ppm",
+    "security_id", "last_e4", "volume", "trades", "seq", "time_us", "state", "auction", "until_us",
+    "indicative_price_e4", "indicative_quantity", "surplus", *SecurityTerms.__struct_fields__,
 )  # fmt: skip
 NO_PRICE = {
     "security_id": "MSFT",

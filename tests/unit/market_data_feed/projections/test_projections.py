@@ -20,11 +20,12 @@ from exchange_shared.messages import (
     OrderRejected,
     PriceChanged,
     SecurityListed,
+    SecurityTerms,
     TradeExecuted,
 )
 from exchange_shared.messages.commands import AUCTION_ONLY
 from exchange_shared.units import from_e4
-from market_data_feed.projections import Book, Changes, Projections, Security, Terms
+from market_data_feed.projections import Book, Changes, Projections, Security
 from market_data_feed.projections.orders import accepted_order
 from market_data_feed.storage.rows import ORDER_COLUMNS, Rows, order_of
 from market_data_feed.views import accounts as account_views
@@ -194,16 +195,17 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
         name: (
             one.terms,
             one.last_e4,
-            one.reference_price_e4,
             (one.state, one.auction, one.until_us),
             (one.indicative_price_e4, one.indicative_quantity, one.surplus),
         )
         for name, one in projections.securities.items()
     } == {
         name: (
-            msgspec.convert(book.terms, Terms, from_attributes=True),
+            replace(
+                msgspec.convert(book.terms, SecurityTerms, from_attributes=True),
+                reference_price_e4=book.reference_price_e4,
+            ),
             book.last_e4,
-            book.reference_price_e4,
             (book.state, book.auction, book.until_us),
             book.published_indicative if book.auction else (None, 0, 0),
         )

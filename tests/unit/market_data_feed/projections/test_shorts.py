@@ -3,9 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from exchange_shared.messages import SecurityTerms
 from exchange_shared.units import PPM
-from market_data_feed.projections import Account, Holding, Projections, Security, Terms
+from market_data_feed.projections import Account, Holding, Projections, Security
 from market_data_feed.views import accounts as account_views
 from tests.support.feed_events import CASH_E4, REFERENCE_E4, EventMaker
 from tests.support.feed_log import Clearing
@@ -55,7 +57,7 @@ def test_average_cost_is_what_a_share_cost_or_a_short_one_brought(
 def test_realised_and_unrealised_profit_are_the_whole_profit(
     granted: int, trades: list[tuple[int, int, int]], mark_e4: int
 ) -> None:
-    security = Security("MSFT", Terms(1, 0), REFERENCE_E4)
+    security = Security("MSFT", SecurityTerms(1, REFERENCE_E4, 0))
     account = Account("alice", cash_e4=CASH_E4)
     account.opening_equity_e4 = CASH_E4 + granted * REFERENCE_E4
     holding = account.holding("MSFT")
@@ -91,10 +93,11 @@ def test_realised_and_unrealised_profit_are_the_whole_profit(
 def test_short_margin_is_that_of_the_rules(
     shares: int, offered: int, mark_e4: int, rate_ppm: int | None, margin_e4: int
 ) -> None:
-    security = Security("MSFT", Terms(1, 0, short_margin_ppm=rate_ppm), mark_e4 - 1)
-    security.last_e4 = mark_e4
+    terms = SecurityTerms(1, mark_e4 - 1, 0, short_margin_ppm=rate_ppm)
+    security = Security("MSFT", terms, last_e4=mark_e4)
     assert security.short_margin_e4(shares, offered) == margin_e4
-    security.last_e4, security.reference_price_e4 = mark_e4 - 1, mark_e4
+    security.last_e4 = mark_e4 - 1
+    security.terms = replace(terms, reference_price_e4=mark_e4)
     assert security.short_margin_e4(shares, offered) == margin_e4
 
 

@@ -1,0 +1,66 @@
+"""The lists of fields that messages have in common, and everybody beside them: each in one home.
+
+A term, an option or a limit is added here; the messages that tell it, and whoever keeps it as one
+of these structs, then have it.
+"""
+
+from typing import Annotated, Any, dataclass_transform
+
+import msgspec
+
+from exchange_shared.messages.values import (
+    BandPpm,
+    DurationUs,
+    MarginPpm,
+    PriceE4,
+    Quantity,
+    ValueE4,
+)
+from exchange_shared.units import MAX_QUANTITY
+
+
+@dataclass_transform(field_specifiers=(msgspec.field,))
+class FieldList(msgspec.StructMeta):
+    """The type of a list of fields that messages inherit beside their base: `(Terms, Base)`.
+
+    The layout of a struct allows one line of bases only, so such a message gets copies of the
+    fields, where inheritance would put them: after those of its base, before its own. It is no
+    instance of the list; `msgspec.convert(message, Terms, from_attributes=True)` makes one.
+    """
+
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> Any:
+        """The list, or with a base of another line the message."""
+        field_list, *line = bases
+        if not line:
+            return super().__new__(mcls, name, bases, namespace, **options)
+        (base,) = line
+        fields = [
+            (field.name, field.type) if field.required else (field.name, field.type, field.default)
+            for field in msgspec.structs.fields(field_list)
+        ]
+        base = msgspec.defstruct(base.__name__, fields, bases=(base,), module=base.__module__)
+        return msgspec.StructMeta(name, (base,), namespace, **options)
+
+
+class SecurityTerms(msgspec.Struct, frozen=True, gc=False, metaclass=FieldList):
+    """On what terms a security is traded.
+
+    `lot_quantity` divides every quantity. `static_band_ppm` is how far from the reference price a
+    limit may be, `dynamic_band_ppm` how far from the last trade price a trade may be: beyond that
+    the security is halted for `halt_us` and then gathers orders in an auction for `auction_us`.
+    With `short_margin_ppm` it may be sold short. `None` is no such limit, and no short selling.
+    """
+
+    tick_e4: PriceE4
+    reference_price_e4: PriceE4
+    granted_quantity: Annotated[int, msgspec.Meta(ge=0, le=MAX_QUANTITY)]
+    lot_quantity: Quantity = 1
+    max_order_quantity: Quantity | None = None
+    max_order_value_e4: ValueE4 | None = None
+    static_band_ppm: BandPpm | None = None
+    dynamic_band_ppm: BandPpm | None = None
+    halt_us: DurationUs = 0
+    auction_us: DurationUs = 0
+    short_margin_ppm: MarginPpm | None = None
