@@ -7,17 +7,15 @@ from market_data_feed.projections.accounts import Account, Holding
 from market_data_feed.projections.book import Book, Level
 from market_data_feed.projections.changes import Changes
 from market_data_feed.projections.market import Security
-from market_data_feed.projections.orders import NO_OPTIONS, Options, Order, OrderState
+from market_data_feed.projections.orders import Order, OrderState
 from market_data_feed.projections.projections import Projections
 
 __all__ = [
-    "NO_OPTIONS",
     "Account",
     "Book",
     "Changes",
     "Holding",
     "Level",
-    "Options",
     "Order",
     "OrderState",
     "Projections",

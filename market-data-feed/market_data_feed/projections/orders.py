@@ -5,15 +5,17 @@ from typing import Literal
 import msgspec
 
 from exchange_shared.messages import (
+    NO_OPTIONS,
     OrderAccepted,
+    OrderOptions,
     OrderRejected,
     OrderReplaced,
     OrderType,
-    SelfTradePrevention,
     Side,
     TimeInForce,
     TradeExecuted,
     TradeSettled,
+    options_of,
 )
 from exchange_shared.messages.commands import AUCTION_ONLY, STOP_TYPES
 
@@ -27,23 +29,6 @@ OrderState = Literal[
     "expired",
     "rejected",
 ]
-
-
-class Options(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What most orders do not have; the fields are those of the command."""
-
-    stop_price_e4: int | None = None
-    trail_e4: int | None = None
-    trail_ppm: int | None = None
-    expires_us: int | None = None
-    post_only: bool = False
-    display_quantity: int | None = None
-    hidden: bool = False
-    self_trade_prevention: SelfTradePrevention = "cancel_newest"
-    oco_group: str | None = None
-
-
-NO_OPTIONS = Options()
 
 
 class Order(msgspec.Struct, kw_only=True, gc=False):
@@ -76,7 +61,7 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     last_trade_id: int | None = None
     reason: str | None = None
     message: str | None = None
-    options: Options = NO_OPTIONS
+    options: OrderOptions = NO_OPTIONS
     latest_report: tuple[int, TradeExecuted | TradeSettled] | None = None
 
     @property
@@ -155,7 +140,7 @@ def accepted_order(event: OrderAccepted) -> Order:
         seq=event.seq,
         status="pending_trigger" if event.order_type in STOP_TYPES else "new",
         remaining_quantity=event.quantity,
-        options=_options_of(event),
+        options=options_of(event),
     )
 
 
@@ -179,29 +164,4 @@ def rejected_order(event: OrderRejected) -> Order:
         remaining_quantity=0,
         reason=event.reason,
         message=event.message,
-    )
-
-
-def _options_of(event: OrderAccepted) -> Options:
-    has_none = (
-        event.order_type not in STOP_TYPES
-        and event.expires_us is None
-        and not event.post_only
-        and event.display_quantity is None
-        and not event.hidden
-        and event.self_trade_prevention == "cancel_newest"
-        and event.oco_group is None
-    )
-    if has_none:
-        return NO_OPTIONS
-    return Options(
-        stop_price_e4=event.stop_price_e4,
-        trail_e4=event.trail_e4,
-        trail_ppm=event.trail_ppm,
-        expires_us=event.expires_us,
-        post_only=event.post_only,
-        display_quantity=event.display_quantity,
-        hidden=event.hidden,
-        self_trade_prevention=event.self_trade_prevention,
-        oco_group=event.oco_group,
     )

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exchange_shared.messages import (
+    NO_OPTIONS,
+    OrderOptions,
     OrderRejected,
     OrderReport,
     PriceChanged,
@@ -12,7 +14,7 @@ from exchange_shared.messages import (
     TradeExecuted,
     TradeSettled,
 )
-from market_data_feed.projections import NO_OPTIONS, Changes, Options, Order, Security
+from market_data_feed.projections import Changes, Order, Security
 from market_data_feed.projections.changes import OrderAnswer
 from market_data_feed.views.orders import repeated_message
 
@@ -21,7 +23,7 @@ Record = Any
 """A row as asyncpg returns it."""
 
 _json = msgspec.json.Encoder()
-_options = msgspec.json.Decoder(Options)
+_options = msgspec.json.Decoder(OrderOptions)
 
 ORDER_COLUMNS = (
     "order_id", "unit_hold_e4", "price_e4", "quantity", "filled_quantity", "notional_e4",
@@ -135,7 +137,7 @@ def _order_row(order: Order) -> Row:
     )
 
 
-def _options_text(options: Options) -> str:
+def _options_text(options: OrderOptions) -> str:
     group = _storable(options.oco_group)
     if group != options.oco_group:
         options = msgspec.structs.replace(options, oco_group=group)

@@ -1,8 +1,9 @@
 """The JSON of orders and reports, and of the numbers and times in every answer."""
 
-from typing import Any
+from typing import Any, cast
 
 from exchange_shared.messages import (
+    OrderOptions,
     OrderRepeated,
     OrderReport,
     Side,
@@ -10,23 +11,13 @@ from exchange_shared.messages import (
     TradeSettled,
 )
 from exchange_shared.units import average_e4, format_time, from_e4
-from market_data_feed.projections import Options, Order
+from market_data_feed.projections import Order
 from market_data_feed.projections.changes import OrderAnswer
 from market_data_feed.views import shapes
 
 Number = Any
 
-_UNKNOWN_OPTIONS: shapes.Options = {
-    "stop_price": None,
-    "trail_amount": None,
-    "trail_percent": None,
-    "expires_at": None,
-    "post_only": None,
-    "display_quantity": None,
-    "hidden": None,
-    "self_trade_prevention": None,
-    "oco_group": None,
-}
+_UNKNOWN_OPTIONS = cast("shapes.Options", dict.fromkeys(shapes.Options.__annotations__))
 """Of orders that the engine has not accepted: only what is accepted is told with its options."""
 
 
@@ -75,7 +66,7 @@ def order(found: Order) -> shapes.Order:
     }
 
 
-def _options(options: Options) -> shapes.Options:
+def _options(options: OrderOptions) -> shapes.Options:
     return {
         "stop_price": amount(options.stop_price_e4),
         "trail_amount": amount(options.trail_e4),

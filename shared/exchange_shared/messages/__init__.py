@@ -71,13 +71,14 @@ from exchange_shared.messages.reports import (
     ReportStatus,
     TradeSettled,
 )
-from exchange_shared.messages.terms import SecurityTerms
+from exchange_shared.messages.terms import NO_OPTIONS, OrderOptions, SecurityTerms, options_of
 from exchange_shared.messages.values import OrderType, SelfTradePrevention, Side, TimeInForce
 
 __all__ = [
     "CLEARINGHOUSE",
     "FORMAT_VERSION",
     "MATCHING_ENGINE",
+    "NO_OPTIONS",
     "WRITERS",
     "AccountConfirmed",
     "AccountFunded",
@@ -111,6 +112,7 @@ __all__ = [
     "OpenAccount",
     "OrderAccepted",
     "OrderCancelled",
+    "OrderOptions",
     "OrderReduced",
     "OrderRejected",
     "OrderRepeated",
@@ -143,4 +145,5 @@ __all__ = [
     "encode_batch",
     "execution_decoder",
     "feed_decoder",
+    "options_of",
 ]

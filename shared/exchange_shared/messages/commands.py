@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exchange_shared.messages.terms import SecurityTerms
+from exchange_shared.messages.terms import OrderOptions, SecurityTerms
 from exchange_shared.messages.values import (
     ApiKeyHash,
     ClientId,
@@ -22,12 +22,10 @@ from exchange_shared.messages.values import (
     PriceE4,
     Quantity,
     SecurityId,
-    SelfTradePrevention,
     ShortText,
     Side,
     TimeInForce,
     TimeUs,
-    TrailPpm,
     ValueE4,
 )
 from exchange_shared.units import MAX_TOTAL_E4
@@ -108,12 +106,7 @@ class OpenAccount(Command, frozen=True):
     api_key_hash: ApiKeyHash
 
 
-class NewOrder(Command, frozen=True, omit_defaults=True):
-    """Buy or sell. `docs/trading-rules.md` tells what each type and option does.
-
-    `trail_e4` or `trail_ppm` is the distance of a trailing stop; `expires_us` the end of a `gtd`.
-    """
-
+class _Order(Command, frozen=True, omit_defaults=True):
     order_id: Id
     client_id: ShortText
     security_id: ShortText
@@ -123,15 +116,10 @@ class NewOrder(Command, frozen=True, omit_defaults=True):
     price_e4: PriceE4 | None = None
     time_in_force: TimeInForce = "gtc"
     client_order_id: ShortText | None = None
-    stop_price_e4: PriceE4 | None = None
-    trail_e4: PriceE4 | None = None
-    trail_ppm: TrailPpm | None = None
-    expires_us: TimeUs | None = None
-    post_only: bool = False
-    display_quantity: Quantity | None = None
-    hidden: bool = False
-    self_trade_prevention: SelfTradePrevention = "cancel_newest"
-    oco_group: ShortText | None = None
+
+
+class NewOrder(OrderOptions, _Order, frozen=True, omit_defaults=True):
+    """Buy or sell. `docs/trading-rules.md` tells what each type and option does."""
 
     def __post_init__(self) -> None:
         """Refuses an order that contradicts itself, also while it is being decoded.
@@ -277,7 +265,10 @@ def order_contradiction(order: NewOrder) -> tuple[str, str] | None:
 
 
 def is_plain(order: NewOrder) -> bool:
-    """Whether an order has none of the options; most have none."""
+    """Whether an order has none of the options; most have none.
+
+    They are written out, because that takes half the time of a comparison with `NO_OPTIONS`.
+    """
     return (
         order.stop_price_e4 is None
         and order.trail_e4 is None

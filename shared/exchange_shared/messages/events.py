@@ -12,8 +12,8 @@ from typing import Literal
 import msgspec
 
 from exchange_shared.messages.commands import AuctionKind, MarketState, snake_case
-from exchange_shared.messages.terms import SecurityTerms
-from exchange_shared.messages.values import OrderType, SelfTradePrevention, Side, TimeInForce
+from exchange_shared.messages.terms import OrderOptions, SecurityTerms
+from exchange_shared.messages.values import OrderType, Side, TimeInForce
 
 RejectReason = Literal[
     "account_limit",
@@ -134,9 +134,7 @@ class RequestRejected(Event, frozen=True):
     order_id: int | None = None
 
 
-class OrderAccepted(Event, frozen=True, omit_defaults=True):
-    """An order is in the market. `unit_hold_e4` is the cash held for each share still open."""
-
+class _Order(Event, frozen=True, omit_defaults=True):
     order_id: int
     client_id: str
     security_id: str
@@ -147,15 +145,10 @@ class OrderAccepted(Event, frozen=True, omit_defaults=True):
     time_in_force: TimeInForce
     client_order_id: str | None
     unit_hold_e4: int
-    stop_price_e4: int | None = None
-    trail_e4: int | None = None
-    trail_ppm: int | None = None
-    expires_us: int | None = None
-    post_only: bool = False
-    display_quantity: int | None = None
-    hidden: bool = False
-    self_trade_prevention: SelfTradePrevention = "cancel_newest"
-    oco_group: str | None = None
+
+
+class OrderAccepted(OrderOptions, _Order, frozen=True, omit_defaults=True):
+    """An order is in the market. `unit_hold_e4` is the cash held for each share still open."""
 
 
 class OrderRejected(Event, frozen=True):

@@ -4,6 +4,7 @@ A term, an option or a limit is added here; the messages that tell it, and whoev
 of these structs, then have it.
 """
 
+from operator import attrgetter
 from typing import Annotated, Any, dataclass_transform
 
 import msgspec
@@ -14,6 +15,10 @@ from exchange_shared.messages.values import (
     MarginPpm,
     PriceE4,
     Quantity,
+    SelfTradePrevention,
+    ShortText,
+    TimeUs,
+    TrailPpm,
     ValueE4,
 )
 from exchange_shared.units import MAX_QUANTITY
@@ -64,3 +69,32 @@ class SecurityTerms(msgspec.Struct, frozen=True, gc=False, metaclass=FieldList):
     halt_us: DurationUs = 0
     auction_us: DurationUs = 0
     short_margin_ppm: MarginPpm | None = None
+
+
+class OrderOptions(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, metaclass=FieldList):
+    """What most orders do not have.
+
+    `trail_e4` or `trail_ppm` is the distance of a trailing stop; `expires_us` the end of a `gtd`.
+    """
+
+    stop_price_e4: PriceE4 | None = None
+    trail_e4: PriceE4 | None = None
+    trail_ppm: TrailPpm | None = None
+    expires_us: TimeUs | None = None
+    post_only: bool = False
+    display_quantity: Quantity | None = None
+    hidden: bool = False
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    oco_group: ShortText | None = None
+
+
+NO_OPTIONS = OrderOptions()
+
+_option_values = attrgetter(*OrderOptions.__struct_fields__)
+_NO_OPTION_VALUES = _option_values(NO_OPTIONS)
+
+
+def options_of(message: Any) -> OrderOptions:
+    """The options in a message; `NO_OPTIONS` itself when it has none."""
+    values = _option_values(message)
+    return NO_OPTIONS if values == _NO_OPTION_VALUES else OrderOptions(*values)

@@ -1,17 +1,25 @@
 """What messages have in common: their bytes are those that they would have with it written out."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import asdict
 
 from exchange_shared.messages import (
+    NO_OPTIONS,
     AnyCommand,
     AnyFeedRecord,
     ListSecurity,
+    NewOrder,
+    OrderAccepted,
+    OrderOptions,
     SecurityListed,
     SecurityTerms,
+    options_of,
 )
+from exchange_shared.messages.commands import is_plain
 
 TERMS: dict[str, Any] = {
     "tick_e4": 3,
@@ -26,12 +34,39 @@ TERMS: dict[str, Any] = {
     "auction_us": 11,
     "short_margin_ppm": None,
 }
+OPTIONS: dict[str, Any] = {
+    "stop_price_e4": 12,
+    "trail_e4": 13,
+    "trail_ppm": 14,
+    "expires_us": 15,
+    "post_only": True,
+    "display_quantity": 3,
+    "hidden": True,
+    "self_trade_prevention": "decrement",
+    "oco_group": "g",
+}
+ORDER: dict[str, Any] = {
+    "order_id": 5,
+    "client_id": "a",
+    "security_id": "A",
+    "side": "buy",
+    "order_type": "stop_limit",
+    "quantity": 6,
+    "price_e4": 7,
+    "time_in_force": "gtd",
+    "client_order_id": "n",
+}
+SOME = {name: OPTIONS[name] for name in ("stop_price_e4", "expires_us", "oco_group")}
 LISTING: dict[str, Any] = {"request_id": 2, "security_id": "A"}
 
 COMMANDS = [
     (
         ListSecurity(time_us=1, **LISTING, **TERMS),
         {"type": "list_security"} | LISTING | TERMS | {"time_us": 1},
+    ),
+    (
+        NewOrder(time_us=1, **ORDER, **SOME),
+        {"type": "new_order"} | ORDER | SOME | {"time_us": 1},
     ),
 ]
 EVENTS = [
@@ -41,6 +76,10 @@ EVENTS = [
         | LISTING
         | TERMS
         | {"state": "auction", "auction": "opening"},
+    ),
+    (
+        OrderAccepted(seq=5, time_us=1, unit_hold_e4=8, **ORDER, **OPTIONS),
+        {"type": "order_accepted", "seq": 5, "time_us": 1} | ORDER | {"unit_hold_e4": 8} | OPTIONS,
     ),
 ]
 
@@ -57,7 +96,18 @@ def test_shared_fields_stand_flat_after_those_of_the_base(
 def test_a_list_of_fields_is_made_of_any_message_that_has_them() -> None:
     for message in (COMMANDS[0][0], EVENTS[0][0]):
         terms = msgspec.convert(message, SecurityTerms, from_attributes=True)
-        assert msgspec.structs.asdict(terms) == TERMS
+        assert asdict(terms) == TERMS
+
+
+@pytest.mark.parametrize("name", OrderOptions.__struct_fields__)
+def test_every_option_is_found_in_an_order(name: str) -> None:
+    value = OPTIONS[name]
+    order: Any = SimpleNamespace(**asdict(NO_OPTIONS), time_in_force="gtc")
+    assert is_plain(order)
+    assert options_of(order) is NO_OPTIONS
+    setattr(order, name, value)
+    assert not is_plain(order)
+    assert options_of(order) == OrderOptions(**{name: value})
 
 
 def test_shared_fields_are_checked_in_commands() -> None:

@@ -17,7 +17,9 @@ from exchange_shared.messages import (
     NewOrder,
     OrderAccepted,
     OrderCancelled,
+    OrderOptions,
     TradeExecuted,
+    options_of,
 )
 from matching_engine.core import Exchange
 from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS
@@ -89,6 +91,21 @@ def test_a_restored_exchange_goes_on_exactly_like_the_original(
         assert restored.apply(command) == original.apply(command)
     restored.check_invariants()
     assert restored.state_hash() == original.state_hash()
+
+
+def test_an_accepted_order_tells_every_option_of_its_command() -> None:
+    told: set[str] = set()
+    for shape in SHAPES:
+        exchange, asked = Exchange(), {}
+        for command in rich_flow(7, 400, shape):
+            if isinstance(command, NewOrder):
+                asked[command.order_id] = options_of(command)
+            for event in exchange.apply(command):
+                if isinstance(event, OrderAccepted):
+                    options = options_of(event)
+                    assert options == asked[event.order_id]
+                    told |= msgspec.to_builtins(options).keys()  # without those that it has not
+    assert told == set(OrderOptions.__struct_fields__)
 
 
 def hashes_of_all_shapes() -> list[str]:
