@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from msgspec.structs import asdict
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,7 +22,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from exchange_shared.market_schedule import ScheduleConfig
-from exchange_shared.messages import ConfigureMarket, ListSecurity
+from exchange_shared.messages import ClientLimits, ConfigureMarket, ListSecurity
 from exchange_shared.problems import rule
 from exchange_shared.units import (
     MAX_PRICE_E4,
@@ -149,8 +150,19 @@ class RiskConfig(_Section):
     """The limits of every client that has none of its own; `None` is no limit."""
 
     max_open_orders: Count | None = None
-    max_position: Count | None = None
+    max_position: Count | None = Field(
+        default=None, description="Shares of one security, owned or owed."
+    )
     max_order_value: OrderValue | None = None
+
+    @property
+    def limits(self) -> ClientLimits:
+        """The same as the engine's commands have them."""
+        return ClientLimits(
+            max_open_orders=self.max_open_orders,
+            max_position=self.max_position,
+            max_order_value_e4=optional_e4(self.max_order_value),
+        )
 
 
 class BotConfig(_Section):
@@ -211,9 +223,7 @@ class MarketConfig(_Section):
             initial_balance_e4=to_e4(self.initial_balance),
             maker_fee_ppm=int(self.fees.maker_bps * 100),
             taker_fee_ppm=int(self.fees.taker_bps * 100),
-            max_open_orders=self.risk.max_open_orders,
-            max_position=self.risk.max_position,
-            max_order_value_e4=optional_e4(self.risk.max_order_value),
+            **asdict(self.risk.limits),
         )
         listings = [
             security.command(security.id, request_id, time_us)

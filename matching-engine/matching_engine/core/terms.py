@@ -4,16 +4,17 @@ from typing import Any
 
 import msgspec
 
-from exchange_shared.messages import SecurityTerms
+from exchange_shared.messages import ClientLimits, SecurityTerms
 from exchange_shared.units import PPM
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What a client may have; `None` is no limit, or, of a client's own limits, the market's."""
+class Limits(ClientLimits, frozen=True):
+    """The limits of a client, or of all, and how the two go together."""
 
-    max_open_orders: int | None = None
-    max_position: int | None = None
-    max_order_value_e4: int | None = None
+    @classmethod
+    def of(cls, told: ClientLimits) -> "Limits":
+        """The limits in a command."""
+        return msgspec.convert(told, cls, from_attributes=True)
 
     def over(self, other: "Limits") -> "Limits | None":
         """These limits, and the other ones where these are silent; `None` when there are none."""

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
+from msgspec.structs import asdict
 from pydantic import BaseModel
 
 from exchange_shared.http import ApiError, read_json
-from exchange_shared.market import optional_e4, to_us
+from exchange_shared.market import to_us
 from exchange_shared.messages import (
     AuctionKind,
     MarketState,
@@ -151,13 +152,7 @@ def _add_clients(app: FastAPI, doors: Doors) -> None:
         client_id: ClientId, request: Request, credentials: Credentials
     ) -> Response:
         wanted = await _asked(doors, request, credentials, LimitsRequest)
-        make = partial(
-            SetClientLimits,
-            client_id=client_id,
-            max_open_orders=wanted.max_open_orders,
-            max_position=wanted.max_position,
-            max_order_value_e4=optional_e4(wanted.max_order_value),
-        )
+        make = partial(SetClientLimits, client_id=client_id, **asdict(wanted.limits))
         return await _apply(doors, make)
 
     @app.put(

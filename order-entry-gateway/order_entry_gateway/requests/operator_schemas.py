@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exchange_shared.market import Count, OrderValue, Seconds, TermsConfig
+from exchange_shared.market import RiskConfig, Seconds, TermsConfig
 from exchange_shared.messages import AuctionKind, StateAction
 from order_entry_gateway.requests.schemas import SecurityId
 
@@ -44,14 +44,8 @@ class StateRequest(_Request):
     )
 
 
-class LimitsRequest(_Request):
+class LimitsRequest(RiskConfig):
     """A client's own limits, all of them: what is left out is as for every client."""
-
-    max_open_orders: Count | None = None
-    max_position: Count | None = Field(
-        default=None, description="Shares of one security, owned or owed."
-    )
-    max_order_value: OrderValue | None = None
 
 
 class KillSwitchRequest(_Request):

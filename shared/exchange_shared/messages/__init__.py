@@ -71,7 +71,13 @@ from exchange_shared.messages.reports import (
     ReportStatus,
     TradeSettled,
 )
-from exchange_shared.messages.terms import NO_OPTIONS, OrderOptions, SecurityTerms, options_of
+from exchange_shared.messages.terms import (
+    NO_OPTIONS,
+    ClientLimits,
+    OrderOptions,
+    SecurityTerms,
+    options_of,
+)
 from exchange_shared.messages.values import OrderType, SelfTradePrevention, Side, TimeInForce
 
 __all__ = [
@@ -94,6 +100,7 @@ __all__ = [
     "BeginPhase",
     "CancelOrder",
     "CancelReason",
+    "ClientLimits",
     "ClientLimitsSet",
     "ClientSuspended",
     "ClockTick",

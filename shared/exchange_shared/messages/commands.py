@@ -10,11 +10,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exchange_shared.messages.terms import OrderOptions, SecurityTerms
+from exchange_shared.messages.terms import ClientLimits, OrderOptions, SecurityTerms
 from exchange_shared.messages.values import (
     ApiKeyHash,
     ClientId,
-    Count,
     DurationUs,
     FeePpm,
     Id,
@@ -26,7 +25,6 @@ from exchange_shared.messages.values import (
     Side,
     TimeInForce,
     TimeUs,
-    ValueE4,
 )
 from exchange_shared.units import MAX_TOTAL_E4
 
@@ -62,20 +60,19 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=snake_cas
     time_us: TimeUs
 
 
-class ConfigureMarket(Command, frozen=True):
+class _Market(Command, frozen=True):
+    request_id: Id
+    initial_balance_e4: Annotated[int, msgspec.Meta(ge=0, lt=MAX_TOTAL_E4)]
+    maker_fee_ppm: FeePpm
+    taker_fee_ppm: FeePpm
+
+
+class ConfigureMarket(ClientLimits, _Market, frozen=True):
     """Set what a new account starts with, the fee rates (below zero: rebates), and the limits.
 
     The limits are those of every client that has no others; `None` is no limit. Repeating the
     command changes nothing.
     """
-
-    request_id: Id
-    initial_balance_e4: Annotated[int, msgspec.Meta(ge=0, lt=MAX_TOTAL_E4)]
-    maker_fee_ppm: FeePpm
-    taker_fee_ppm: FeePpm
-    max_open_orders: Count | None = None
-    max_position: Count | None = None
-    max_order_value_e4: ValueE4 | None = None
 
     def __post_init__(self) -> None:
         """Refuses rebates that are more than the fees.
@@ -159,14 +156,13 @@ class MassCancel(Command, frozen=True):
     side: Side | None = None
 
 
-class SetClientLimits(Command, frozen=True):
-    """Limit one client otherwise than the market does; `None` leaves the market's limit."""
-
+class _Limiting(Command, frozen=True):
     request_id: Id
     client_id: ShortText
-    max_open_orders: Count | None = None
-    max_position: Count | None = None
-    max_order_value_e4: ValueE4 | None = None
+
+
+class SetClientLimits(ClientLimits, _Limiting, frozen=True):
+    """Limit one client otherwise than the market does; `None` leaves the market's limit."""
 
 
 class SuspendClient(Command, frozen=True):

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from exchange_shared.messages.commands import AuctionKind, MarketState, snake_case
-from exchange_shared.messages.terms import OrderOptions, SecurityTerms
+from exchange_shared.messages.terms import ClientLimits, OrderOptions, SecurityTerms
 from exchange_shared.messages.values import OrderType, Side, TimeInForce
 
 RejectReason = Literal[
@@ -80,16 +80,15 @@ class Event(msgspec.Struct, frozen=True, gc=False, tag=snake_case):
     time_us: int
 
 
-class MarketConfigured(Event, frozen=True):
-    """The market's terms are these (again, when they were already)."""
-
+class _Market(Event, frozen=True):
     request_id: int
     initial_balance_e4: int
     maker_fee_ppm: int
     taker_fee_ppm: int
-    max_open_orders: int | None = None
-    max_position: int | None = None
-    max_order_value_e4: int | None = None
+
+
+class MarketConfigured(ClientLimits, _Market, frozen=True):
+    """The market's terms are these (again, when they were already)."""
 
 
 class _Listing(Event, frozen=True):
@@ -263,14 +262,13 @@ class MassCancelled(Event, frozen=True):
     count: int
 
 
-class ClientLimitsSet(Event, frozen=True):
-    """A client has these limits of its own; `None` is the market's limit."""
-
+class _Limiting(Event, frozen=True):
     request_id: int
     client_id: str
-    max_open_orders: int | None
-    max_position: int | None
-    max_order_value_e4: int | None
+
+
+class ClientLimitsSet(ClientLimits, _Limiting, frozen=True):
+    """A client has these limits of its own; `None` is the market's limit."""
 
 
 class ClientSuspended(Event, frozen=True):

@@ -11,6 +11,7 @@ import msgspec
 
 from exchange_shared.messages.values import (
     BandPpm,
+    Count,
     DurationUs,
     MarginPpm,
     PriceE4,
@@ -69,6 +70,14 @@ class SecurityTerms(msgspec.Struct, frozen=True, gc=False, metaclass=FieldList):
     halt_us: DurationUs = 0
     auction_us: DurationUs = 0
     short_margin_ppm: MarginPpm | None = None
+
+
+class ClientLimits(msgspec.Struct, frozen=True, metaclass=FieldList):
+    """What a client may have; `None` is no limit, or, of a client's own limits, the market's."""
+
+    max_open_orders: Count | None = None
+    max_position: Count | None = None
+    max_order_value_e4: ValueE4 | None = None
 
 
 class OrderOptions(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, metaclass=FieldList):

@@ -30,9 +30,7 @@ def configure_market(market: Market, command: ConfigureMarket) -> None:
     market.initial_balance_e4 = command.initial_balance_e4
     market.maker_fee_ppm = command.maker_fee_ppm
     market.taker_fee_ppm = command.taker_fee_ppm
-    market.limits = Limits(
-        command.max_open_orders, command.max_position, command.max_order_value_e4
-    )
+    market.limits = Limits.of(command)
     for account in market.accounts.values():
         account.limits = account.own_limits.over(market.limits)
     market.events.append(
@@ -43,9 +41,7 @@ def configure_market(market: Market, command: ConfigureMarket) -> None:
             initial_balance_e4=command.initial_balance_e4,
             maker_fee_ppm=command.maker_fee_ppm,
             taker_fee_ppm=command.taker_fee_ppm,
-            max_open_orders=command.max_open_orders,
-            max_position=command.max_position,
-            max_order_value_e4=command.max_order_value_e4,
+            **asdict(market.limits),
         )
     )
 
@@ -158,9 +154,7 @@ def set_client_limits(market: Market, command: SetClientLimits) -> None:
     account = _known_account(market, command)
     if account is None:
         return
-    account.own_limits = Limits(
-        command.max_open_orders, command.max_position, command.max_order_value_e4
-    )
+    account.own_limits = Limits.of(command)
     account.limits = account.own_limits.over(market.limits)
     market.events.append(
         ClientLimitsSet(
@@ -168,9 +162,7 @@ def set_client_limits(market: Market, command: SetClientLimits) -> None:
             time_us=command.time_us,
             request_id=command.request_id,
             client_id=command.client_id,
-            max_open_orders=command.max_open_orders,
-            max_position=command.max_position,
-            max_order_value_e4=command.max_order_value_e4,
+            **asdict(account.own_limits),
         )
     )
 

@@ -11,12 +11,16 @@ from exchange_shared.messages import (
     NO_OPTIONS,
     AnyCommand,
     AnyFeedRecord,
+    ClientLimitsSet,
+    ConfigureMarket,
     ListSecurity,
+    MarketConfigured,
     NewOrder,
     OrderAccepted,
     OrderOptions,
     SecurityListed,
     SecurityTerms,
+    SetClientLimits,
     options_of,
 )
 from exchange_shared.messages.commands import is_plain
@@ -57,6 +61,18 @@ ORDER: dict[str, Any] = {
     "client_order_id": "n",
 }
 SOME = {name: OPTIONS[name] for name in ("stop_price_e4", "expires_us", "oco_group")}
+LIMITS: dict[str, Any] = {
+    "max_open_orders": None,
+    "max_position": 16,
+    "max_order_value_e4": 17,
+}
+MARKET: dict[str, Any] = {
+    "request_id": 2,
+    "initial_balance_e4": 18,
+    "maker_fee_ppm": 19,
+    "taker_fee_ppm": 20,
+}
+LIMITED: dict[str, Any] = {"request_id": 2, "client_id": "a"}
 LISTING: dict[str, Any] = {"request_id": 2, "security_id": "A"}
 
 COMMANDS = [
@@ -67,6 +83,14 @@ COMMANDS = [
     (
         NewOrder(time_us=1, **ORDER, **SOME),
         {"type": "new_order"} | ORDER | SOME | {"time_us": 1},
+    ),
+    (
+        ConfigureMarket(time_us=1, **MARKET, **LIMITS),
+        {"type": "configure_market"} | MARKET | LIMITS | {"time_us": 1},
+    ),
+    (
+        SetClientLimits(time_us=1, **LIMITED, **LIMITS),
+        {"type": "set_client_limits"} | LIMITED | LIMITS | {"time_us": 1},
     ),
 ]
 EVENTS = [
@@ -80,6 +104,14 @@ EVENTS = [
     (
         OrderAccepted(seq=5, time_us=1, unit_hold_e4=8, **ORDER, **OPTIONS),
         {"type": "order_accepted", "seq": 5, "time_us": 1} | ORDER | {"unit_hold_e4": 8} | OPTIONS,
+    ),
+    (
+        MarketConfigured(seq=5, time_us=1, **MARKET, **LIMITS),
+        {"type": "market_configured", "seq": 5, "time_us": 1} | MARKET | LIMITS,
+    ),
+    (
+        ClientLimitsSet(seq=5, time_us=1, **LIMITED, **LIMITS),
+        {"type": "client_limits_set", "seq": 5, "time_us": 1} | LIMITED | LIMITS,
     ),
 ]
 
