@@ -5,7 +5,7 @@ of these structs, then have it.
 """
 
 from operator import attrgetter
-from typing import Annotated, Any, dataclass_transform
+from typing import Annotated, Any, cast, dataclass_transform
 
 import msgspec
 
@@ -37,14 +37,19 @@ class FieldList(msgspec.StructMeta):
     def __new__(
         mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
     ) -> Any:
-        """The list, or with a base of another line the message."""
-        field_list, *line = bases
-        if not line:
+        """The list, or with a base of another line the message.
+
+        Raises:
+            TypeError: a message has its list after its base, or more than one list or base.
+        """
+        if len(bases) == 1:
             return super().__new__(mcls, name, bases, namespace, **options)
-        (base,) = line
+        field_list, base = bases[:2]
+        if len(bases) > 2 or not isinstance(field_list, mcls):
+            raise TypeError(f"{name} is to inherit from one list of fields, and then from one base")
         fields = [
             (field.name, field.type) if field.required else (field.name, field.type, field.default)
-            for field in msgspec.structs.fields(field_list)
+            for field in msgspec.structs.fields(cast("type[msgspec.Struct]", field_list))
         ]
         base = msgspec.defstruct(base.__name__, fields, bases=(base,), module=base.__module__)
         return msgspec.StructMeta(name, (base,), namespace, **options)

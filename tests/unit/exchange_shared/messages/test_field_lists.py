@@ -11,8 +11,10 @@ from exchange_shared.messages import (
     NO_OPTIONS,
     AnyCommand,
     AnyFeedRecord,
+    ClientLimits,
     ClientLimitsSet,
     ConfigureMarket,
+    Event,
     ListSecurity,
     MarketConfigured,
     NewOrder,
@@ -24,6 +26,7 @@ from exchange_shared.messages import (
     options_of,
 )
 from exchange_shared.messages.commands import is_plain
+from exchange_shared.messages.terms import FieldList
 
 TERMS: dict[str, Any] = {
     "tick_e4": 3,
@@ -146,3 +149,9 @@ def test_shared_fields_are_checked_in_commands() -> None:
     wire = {"type": "list_security", "time_us": 1} | LISTING | TERMS | {"tick_e4": 0}
     with pytest.raises(msgspec.ValidationError, match=r"`int` >= 1 - at `\$.tick_e4`"):
         msgspec.convert(wire, ListSecurity)
+
+
+def test_a_message_has_one_list_of_fields_before_its_base() -> None:
+    for bases in ((Event, SecurityTerms), (SecurityTerms, ClientLimits, Event)):
+        with pytest.raises(TypeError, match="Listing is to inherit from one list of fields, and"):
+            FieldList("Listing", bases, {})
