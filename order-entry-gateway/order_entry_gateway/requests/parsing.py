@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from exchange_shared.http import ApiError, validation_error
-from exchange_shared.messages import NewOrder, Side
+from exchange_shared.messages import NewOrder, OrderOptions, Side
 from exchange_shared.messages.commands import Contradiction
 from order_entry_gateway.requests.schemas import (
     ClientOrderId,
@@ -17,21 +17,19 @@ from order_entry_gateway.requests.schemas import (
 )
 
 _MAX_NAME = 64
-_OPTIONS = {
-    "stop_price": "stop_price_e4",
-    "trail_amount": "trail_e4",
-    "trail_percent": "trail_ppm",
-    "expires_at": "expires_us",
-    "post_only": "post_only",
-    "display_quantity": "display_quantity",
-    "hidden": "hidden",
-    "self_trade_prevention": "self_trade_prevention",
-    "oco_group": "oco_group",
+_API_NAMES = {
+    "price_e4": "price",
+    "stop_price_e4": "stop_price",
+    "trail_e4": "trail_amount",
+    "trail_ppm": "trail_percent",
+    "expires_us": "expires_at",
 }
+"""Of those fields of the command that the API calls otherwise."""
+
+_OPTIONS = {_API_NAMES.get(field, field): field for field in OrderOptions.__struct_fields__}
 """What most orders do not have, with the names of the command's fields."""
 
 _OPTION_NAMES = frozenset(_OPTIONS)
-_API_FIELDS = {**{field: name for name, field in _OPTIONS.items()}, "price_e4": "price"}
 
 Model = TypeVar("Model", bound=BaseModel)
 Replace = TypeVar("Replace", bound=ReplaceRequest)
@@ -139,7 +137,7 @@ def _new_order(
 
 def _contradictory(request: OrderRequest, contradiction: Contradiction) -> ApiError:
     """The refusal in the names of the API: of a field that is missing, or should not be there."""
-    field = _API_FIELDS.get(contradiction.field, contradiction.field)
+    field = _API_NAMES.get(contradiction.field, contradiction.field)
     if field == "trail_amount" and request.trail_amount is None and request.trail_percent:
         field = "trail_percent"
     code = "missing_field" if getattr(request, field) is None else "invalid_field"
