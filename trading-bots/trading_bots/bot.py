@@ -13,7 +13,7 @@ from trading_bots.client import ExchangeClient
 from trading_bots.errors import ExchangeError
 from trading_bots.links import pause_seconds
 from trading_bots.models import NewOrder, Security
-from trading_bots.pauses import BUSY, Rests
+from trading_bots.pauses import BUSY, Pauses
 from trading_bots.settings import BotSettings
 from trading_bots.strategies import Decision, PlaceOrder, Strategy, make_strategy
 from trading_bots.streams import Prices, Reports
@@ -42,7 +42,7 @@ class Bot:
         self._doubtful = True
         self._refused_in_a_row = 0
         self._log = log.bind(client_id=settings.account_id, strategy=settings.strategy)
-        self._rests = Rests(self._log)
+        self._pauses = Pauses(self._log)
 
     async def run(self) -> None:
         """Trade until something fails.
@@ -99,17 +99,17 @@ class Bot:
     async def _act(self, decision: Decision) -> float:
         """Carry out a decision; returns for how many seconds the exchange wants a pause.
 
-        Refusals are part of the business: they cast doubt on the own books, and let a security
-        rest.
+        Refusals are part of the business: they cast doubt on the own books, and give a security
+        a pause.
         """
         loop = asyncio.get_running_loop()
         try:
             await asyncio.gather(*(self._cancel(cancel.order_id) for cancel in decision.cancels))
-            orders = self._rests.allowed(decision.orders, loop.time())
+            orders = self._pauses.allowed(decision.orders, loop.time())
             if not orders:
                 return 0.0
             answers = await self._exchange.batch([_new_order(order) for order in orders])
-            self._rests.learn(orders, answers, loop.time())
+            self._pauses.learn(orders, answers, loop.time())
             refusals = [answer for answer in answers if isinstance(answer, ExchangeError)]
         except ExchangeError as error:
             refusals = [error]

@@ -13,7 +13,7 @@ import msgspec
 from exchange_shared.auth import new_api_key
 from exchange_shared.messages import Side
 from trading_bots.errors import ExchangeError, OutcomeUnknown
-from trading_bots.http_client import Rest
+from trading_bots.http_client import HttpClient
 from trading_bots.models import (
     Account,
     Amount,
@@ -80,8 +80,8 @@ class ExchangeClient:
         """The highest sequence number that an answer or a report has told."""
         self._gateway_url = gateway_url
         self._feed_url = feed_url
-        self._gateway = Rest(gateway_url)
-        self._feed = Rest(feed_url)
+        self._gateway = HttpClient(gateway_url)
+        self._feed = HttpClient(feed_url)
         self._session: OrderSession | None = None
         self._price_feeds: dict[str | None, PriceFeed] = {}
         self._report_readers: weakref.WeakSet[Reports] = weakref.WeakSet()

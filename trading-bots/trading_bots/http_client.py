@@ -16,7 +16,7 @@ LONGEST_RETRY_AFTER_SECONDS = 5.0
 Answer = TypeVar("Answer")
 
 
-class Rest:
+class HttpClient:
     """One of the exchange's two HTTP servers. Every request made here may be repeated safely."""
 
     def __init__(self, base_url: str) -> None:

@@ -17,37 +17,37 @@ TELL_AFTER = 3
 
 
 @dataclass(slots=True)
-class _Rest:
+class _Pause:
     refused_in_a_row: int = 0
     ends: float = 0.0
 
 
-class Rests:
-    """Each security rests after a refusal: longer and longer, until one of its orders is taken.
+class Pauses:
+    """Each security has a pause after a refusal: longer each time, until an order of it is taken.
 
     So a bot goes on while a security is halted or closed, or while the account may not trade it,
     and is back within seconds when that is over.
     """
 
-    def __init__(self, bot_log: Any, pause: Callable[[int], float] = pause_seconds) -> None:
-        """`pause` gives the seconds to rest after so many refusals in a row."""
+    def __init__(self, bot_log: Any, length: Callable[[int], float] = pause_seconds) -> None:
+        """`length` gives the seconds of the pause after so many refusals in a row."""
         self._log = bot_log
-        self._pause = pause
-        self._rests: dict[str, _Rest] = {}
+        self._length = length
+        self._pauses: dict[str, _Pause] = {}
 
     def allowed(self, orders: Sequence[PlaceOrder], now: float) -> list[PlaceOrder]:
-        """The orders of the securities that do not rest; `now` is in seconds of any clock."""
-        rests = self._rests
+        """The orders of the securities that have no pause; `now` is in seconds of any clock."""
+        pauses = self._pauses
         return [
             order
             for order in orders
-            if order.security_id not in rests or rests[order.security_id].ends <= now
+            if order.security_id not in pauses or pauses[order.security_id].ends <= now
         ]
 
     def learn(
         self, orders: Sequence[PlaceOrder], answers: Sequence[Order | ExchangeError], now: float
     ) -> None:
-        """Take in the answer to each order. The reason of a long rest is logged once."""
+        """Take in the answer to each order. The reason of a long pause is logged once."""
         refusals: dict[str, ExchangeError] = {}
         taken: set[str] = set()
         for order, answer in zip(orders, answers, strict=True):
@@ -56,12 +56,12 @@ class Rests:
             elif answer.status not in BUSY:
                 refusals[order.security_id] = answer
         for security_id in taken:
-            self._rests.pop(security_id, None)
+            self._pauses.pop(security_id, None)
         for security_id in refusals.keys() - taken:
-            rest = self._rests.setdefault(security_id, _Rest())
-            rest.refused_in_a_row += 1
-            rest.ends = now + self._pause(rest.refused_in_a_row)
-            if rest.refused_in_a_row == TELL_AFTER:
+            pause = self._pauses.setdefault(security_id, _Pause())
+            pause.refused_in_a_row += 1
+            pause.ends = now + self._length(pause.refused_in_a_row)
+            if pause.refused_in_a_row == TELL_AFTER:
                 self._log.info(
-                    "security_rests", security_id=security_id, reason=str(refusals[security_id])
+                    "security_paused", security_id=security_id, reason=str(refusals[security_id])
                 )
