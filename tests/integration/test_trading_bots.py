@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import itertools
 import os
 import sys
@@ -25,6 +26,7 @@ from trading_bots import (
     NewOrder,
     Order,
     OutcomeUnknown,
+    ReportsLost,
     orders,
     run_bot,
 )
@@ -267,7 +269,45 @@ async def test_the_session_comes_back_by_itself(connect: Connect, gateway: TcpPr
     gateway.cut()
     order = await within(alice.sell("MSFT", 1, "431"))
     assert alice.sessions == 2
-    while (told := await within(anext(reports))).order_id != order.order_id:
+    assert (await within(anext(reports))).event == "accepted"
+    with pytest.raises(ReportsLost, match="connection_lost"):
+        await within(anext(reports))
+    reports = alice.reports()
+    await alice.cancel(order.order_id)
+    told = await within(anext(reports))
+    assert (told.event, told.order_id) == ("cancelled", order.order_id)
+
+
+async def test_what_happens_while_the_connection_is_lost_is_shown_by_reads_after_it(
+    connect: Connect, exchange: EmbeddedExchange, gateway: TcpProxy, feed: TcpProxy
+) -> None:
+    alice = await connect("alice")
+    offer = await alice.sell("MSFT", 3, "430")
+    reports = alice.reports()
+    gateway.refuse()
+    with pytest.raises(ReportsLost):
+        await within(anext(reports))
+    blind = alice.reports()
+    while not (known := await alice.report_history(limit=1)):
+        pass
+    async with ExchangeClient(
+        "bob", key_of("bob"), gateway_url=exchange.gateway_url, feed_url=feed.url
+    ) as bob:
+        bought = await bob.buy("MSFT", 3, "430")
+    gateway.refuse(False)
+    with pytest.raises(ReportsLost, match="there was no session before"):
+        await within(anext(blind))
+    reports = alice.reports()
+    balance = await alice.balance()
+    assert balance.seq >= bought.seq
+    assert await alice.open_orders() == []
+    assert (await alice.holdings())["MSFT"].quantity == 97
+    (missed,) = await alice.report_history("trade", after=known[0].report_seq)
+    assert (missed.order_id, missed.quantity, missed.price) == (offer.order_id, 3, Decimal(430))
+    with pytest.raises(ExchangeError, match="unknown_order"):
+        await alice.cancel(offer.order_id)
+    await alice.buy("MSFT", 1, "400")
+    while (told := await within(anext(reports))).seq <= balance.seq:
         pass
     assert told.event == "accepted"
 
@@ -553,3 +593,26 @@ async def test_a_bot_without_a_strategy_says_what_is_missing() -> None:
     _, errors = await within(process.communicate())
     assert process.returncode == 1
     assert b"strategy" in errors
+
+
+async def test_a_reader_that_only_its_own_task_knows_is_told_everything(connect: Connect) -> None:
+    alice, bob = await connect("alice"), await connect("bob-the-buyer")
+    told: list[str] = []
+    sold = asyncio.Event()
+
+    async def fills() -> None:
+        async for report in alice.reports():
+            told.append(report.event)
+            if report.event == "trade" and report.remaining_quantity == 0:
+                sold.set()
+
+    asyncio.create_task(fills())  # noqa: RUF006
+    await asyncio.sleep(0)
+    gc.collect()
+    await alice.sell("MSFT", 3, price="420.50")
+    gc.collect()
+    for _ in range(3):
+        await bob.buy("MSFT", 1, price="420.50")
+        gc.collect()
+    await within(sold.wait())
+    assert told == ["accepted", "trade", "trade", "trade"]

@@ -2,7 +2,7 @@
 
 from trading_bots.bot import run_bot
 from trading_bots.client import ExchangeClient
-from trading_bots.errors import ExchangeError, OutcomeUnknown
+from trading_bots.errors import ExchangeError, OutcomeUnknown, ReportsLost
 from trading_bots.models import MassCancelled, NewOrder, Order, Price, Replaced, Report
 from trading_bots.settings import BotSettings
 
@@ -17,5 +17,6 @@ __all__ = [
     "Price",
     "Replaced",
     "Report",
+    "ReportsLost",
     "run_bot",
 ]

@@ -10,16 +10,16 @@ import structlog
 from exchange_shared.units import E4, now_us
 from trading_bots.books import Books
 from trading_bots.client import ExchangeClient
-from trading_bots.errors import ExchangeError
+from trading_bots.errors import ExchangeError, ReportsLost
 from trading_bots.links import pause_seconds
 from trading_bots.models import NewOrder, Security
 from trading_bots.pauses import BUSY, Pauses
+from trading_bots.readers import Prices, Reports
 from trading_bots.settings import BotSettings
 from trading_bots.strategies import Decision, PlaceOrder, Strategy, make_strategy
-from trading_bots.streams import Prices, Reports
 
 MIN_REFRESH_SECONDS = 1.0
-"""After a refusal the books are compared at once, but not more often than this."""
+"""After refusals the books are compared at once, but not more often than this."""
 
 HOPELESS = (409, 422)
 """Statuses that no waiting changes: the account has another key, or the key is not of the form."""
@@ -37,9 +37,9 @@ class Bot:
         self._strategy = strategy
         self._settings = settings
         self._books = books
-        self._sessions = 0
         self._refreshed = float("-inf")
-        self._doubtful = True
+        self._doubtful = False
+        self._missed_reports = True
         self._refused_in_a_row = 0
         self._log = log.bind(client_id=settings.account_id, strategy=settings.strategy)
         self._pauses = Pauses(self._log)
@@ -56,7 +56,8 @@ class Bot:
         tasks = [asyncio.create_task(part) for part in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            done.pop().result()
+            for task in done:
+                task.result()
         finally:
             for task in tasks:
                 task.cancel()
@@ -72,8 +73,15 @@ class Bot:
             self._books.price(price)
 
     async def _follow_reports(self, reports: Reports) -> None:
-        async for report in reports:
-            self._books.report(report)
+        while True:
+            try:
+                async for report in reports:
+                    self._books.report(report)
+                return
+            except ReportsLost as lost:
+                self._log.info("reports_lost", reason=str(lost))
+                reports = self._exchange.reports()
+                self._missed_reports = True
 
     async def _trade(self) -> None:
         while True:
@@ -86,11 +94,10 @@ class Bot:
     async def _compare_books(self) -> None:
         """Begin with the exchange's books again, when they are old, or there is reason to doubt."""
         age = asyncio.get_running_loop().time() - self._refreshed
-        doubtful = self._doubtful or self._exchange.sessions != self._sessions
-        if age < MIN_REFRESH_SECONDS or (age < self._settings.refresh_seconds and not doubtful):
+        allowed_age = MIN_REFRESH_SECONDS if self._doubtful else self._settings.refresh_seconds
+        if age < allowed_age and not self._missed_reports:
             return
-        self._sessions = self._exchange.sessions
-        self._doubtful = False
+        self._doubtful = self._missed_reports = False
         balance = await self._exchange.balance()
         holdings = await self._exchange.holdings()
         self._books.reset(balance, holdings, await self._exchange.open_orders())

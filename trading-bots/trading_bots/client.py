@@ -2,7 +2,6 @@
 
 import itertools
 import secrets
-import weakref
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self, TypeVar, Unpack
@@ -37,8 +36,9 @@ from trading_bots.models import (
     exact,
 )
 from trading_bots.orders import ANSWER_SECONDS, is_pending, send_orders, with_id
+from trading_bots.price_feed import PriceFeed
+from trading_bots.readers import Prices, Reports
 from trading_bots.sessions import OrderSession
-from trading_bots.streams import PriceFeed, Prices, Reports
 
 GATEWAY_URL = "http://127.0.0.1:2400"
 FEED_URL = "http://127.0.0.1:2404"
@@ -84,10 +84,10 @@ class ExchangeClient:
         self._feed = HttpClient(feed_url)
         self._session: OrderSession | None = None
         self._price_feeds: dict[str | None, PriceFeed] = {}
-        self._report_readers: weakref.WeakSet[Reports] = weakref.WeakSet()
         self._order_prefix = secrets.token_urlsafe(9)
         self._order_numbers = itertools.count(1)
         self._open = AsyncExitStack()
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Open the account and the order-entry session."""
@@ -102,23 +102,31 @@ class ExchangeClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close every connection. What is in the market stays there."""
+        """Close every connection. What is in the market stays there.
+
+        Readers end after what they have not read yet; every later call raises `RuntimeError`.
+        """
+        self._closed = True
         await self._open.aclose()
 
     async def open_account(self) -> Account:
-        """Open the account, or find it again by the same key.
+        """Open the account, or find it again by the same key, and log in.
 
         Raises:
             ExchangeError: 409 when the `client_id` belongs to another key.
         """
         self.api_key = self.api_key or new_api_key()
-        content = {"client_id": self._own_id(), "api_key": self.api_key}
-        account = await self._gateway.post("/clients", Account, content)
-        self._saw(account.seq)
+        account = await self._ask_for_account()
         if self._session is None:
-            self._session = OrderSession(self._gateway_url, self.api_key, self._receive)
+            self._session = OrderSession(
+                self._gateway_url,
+                self.api_key,
+                on_login=self._catch_up,
+                on_reports=self._saw_reports,
+            )
             self._open.push_async_callback(self._session.close)
             self._session.start()
+        await self._session.connected(ANSWER_SECONDS)
         return account
 
     async def buy(
@@ -210,23 +218,27 @@ class ExchangeClient:
         return await self._request({"type": "mass_cancel", **message}, MassCancelled)
 
     def reports(self) -> Reports:
-        """The own execution reports from now on, as an async iterator.
+        """The own execution reports from now on, every one and in order, as an async iterator.
 
-        Those that happen while the connection is lost are not repeated: when `sessions` has grown,
-        `open_orders` and `balance` tell what became of everything.
+        There can be several; each gets all. Where reports may be missing, because the connection
+        was lost or too many were not read, the iterator raises `ReportsLost`, which tells how to go
+        on. It ends when it, or the client, is closed.
         """
-        self._logged_in()
-        reader = Reports()
-        self._report_readers.add(reader)
-        return reader
+        return self._logged_in().subscribe()
 
     @property
     def sessions(self) -> int:
-        """How many times the order-entry session has been opened."""
+        """How many times the client has logged in for order entry."""
         return self._session.connections if self._session is not None else 0
 
     def prices(self, security_id: str | None = None) -> Prices:
-        """The prices now and at each change, of one security or all, as an async iterator."""
+        """The prices now and at each change, of one security or all, as an async iterator.
+
+        It goes on by itself after the connection was lost, and ends when it, or the client, is
+        closed.
+        """
+        if self._closed:
+            raise RuntimeError("the client is closed")
         if security_id not in self._price_feeds:
             self._price_feeds[security_id] = PriceFeed(self._feed_url, security_id)
             self._open.push_async_callback(self._price_feeds[security_id].close)
@@ -257,10 +269,22 @@ class ExchangeClient:
         return await self._own(f"/status/{quote(security_id)}/{order_id}", OrderState)
 
     async def report_history(
-        self, event_type: EventType | None = None, limit: int | None = None
+        self,
+        event_type: EventType | None = None,
+        limit: int | None = None,
+        *,
+        after: int | None = None,
     ) -> list[ReportRow]:
-        """What has been reported of this client, newest first."""
-        query = {"client_id": self._own_id(), "event_type": event_type, "limit": limit}
+        """What has been reported of this client, newest first.
+
+        With `after`, a `report_seq`: what was reported next, oldest first.
+        """
+        query = {
+            "client_id": self._own_id(),
+            "event_type": event_type,
+            "after": after,
+            "limit": limit,
+        }
         return await self._own("/reports", list[ReportRow], **query)
 
     async def price(self, security_id: str) -> Price:
@@ -304,11 +328,19 @@ class ExchangeClient:
     def _next_client_order_id(self) -> str:
         return f"{self._order_prefix}-{next(self._order_numbers)}"
 
-    def _receive(self, reports: list[Report]) -> None:
+    async def _ask_for_account(self) -> Account:
+        content = {"client_id": self._own_id(), "api_key": self.api_key}
+        account = await self._gateway.post("/clients", Account, content)
+        self._saw(account.seq)
+        return account
+
+    async def _catch_up(self) -> None:
+        """Let account reads show all that happened before this login; its reports are not told."""
+        await self._ask_for_account()
+
+    def _saw_reports(self, reports: list[Report]) -> None:
         for report in reports:
             self._saw(report.seq)
-            for reader in self._report_readers:
-                reader.put(report)
 
     def _saw(self, seq: int) -> None:
         self.seq = max(self.seq, seq)

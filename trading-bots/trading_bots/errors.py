@@ -48,7 +48,8 @@ class ExchangeError(Exception):
 
     Attributes:
         code: a stable name, such as `insufficient_funds`; `docs/errors.md` lists them. The client
-            itself adds `unreachable`: nothing was done, because nobody answered.
+            itself adds `unreachable`: nothing was done, because nobody answered, and those of
+            `ReportsLost`.
         message: what is wrong, for people.
         field: the field of the request that is wrong, if it is one.
         status: the HTTP status, also for refusals that came over a WebSocket.
@@ -87,6 +88,18 @@ class OutcomeUnknown(ExchangeError):
     def client_order_id(self) -> str | None:
         """Under which id a single order can be repeated."""
         return self.orders[0].client_order_id if len(self.orders) == 1 else None
+
+
+class ReportsLost(ExchangeError):
+    """Execution reports may be missing after those that were read.
+
+    The code is `connection_lost`, or `slow_consumer` when too many waited to be read. To go on,
+    make a new reader first, then read the balance, the holdings and the open orders, and pass over
+    the reports whose `seq` is not above theirs.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(code, f"{reason}; reports may be missing")
 
 
 def problem_error(

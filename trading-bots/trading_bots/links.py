@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from trading_bots.errors import refusal
+from trading_bots.errors import ExchangeError, refusal
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
@@ -68,6 +68,41 @@ async def keep_open(
             pass
         await asyncio.sleep(pause_seconds(failures))
         failures += 1
+
+
+class Background:
+    """One task that runs until it is closed. What it ends with before that is told, not lost."""
+
+    def __init__(self, name: str, on_failure: Callable[[BaseException], None]) -> None:
+        self._name = name
+        self._on_failure = on_failure
+        self._task: asyncio.Task[Any] | None = None
+        self._closed = False
+
+    def start(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Begin the work, unless it is being done. Raises `RuntimeError` after `close`."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(work(), name=self._name)
+            self._task.add_done_callback(self._ended)
+
+    async def close(self) -> None:
+        """Cancel the work, and wait until it has ended."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not self._closed:
+            failure = None if task.cancelled() else task.exception()
+            self._on_failure(failure or RuntimeError(f"the task {self._name} ended"))
+
+
+def malformed(message: bytes) -> ExchangeError:
+    """The error for a message that is none of the exchange's."""
+    return ExchangeError("malformed_answer", f"not understood: {message[:200]!r}")
 
 
 def _raise_if_final(error: InvalidStatus) -> None:

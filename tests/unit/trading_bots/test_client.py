@@ -1,46 +1,16 @@
 """The client library without a network: exact values, refusals, and the two kinds of streams."""
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
-from trading_bots import ExchangeClient, ExchangeError, NewOrder, OutcomeUnknown, Price, Report
+from trading_bots import ExchangeClient, ExchangeError, NewOrder, OutcomeUnknown
 from trading_bots.errors import problem_error, refusal
 from trading_bots.links import LONGEST_PAUSE_SECONDS, pause_seconds, websocket_url
 from trading_bots.models import Balance
 from trading_bots.orders import content_of, is_pending, with_id
-from trading_bots.streams import MAX_UNREAD_REPORTS, Prices, Reports
-
-
-def price(security_id: str, last: str) -> Price:
-    return Price(
-        security_id=security_id,
-        bid=None,
-        ask=None,
-        bid_quantity=0,
-        ask_quantity=0,
-        last=Decimal(last),
-        volume=0,
-        timestamp="2026-01-31T09:30:00.000001Z",
-        seq=1,
-        state="continuous",
-    )
-
-
-def report(seq: int) -> Report:
-    return Report(
-        event="cancelled",
-        seq=seq,
-        time="2026-01-31T09:30:00.000001Z",
-        order_id=1,
-        client_order_id=None,
-        security_id="MSFT",
-        quantity=1,
-        remaining_quantity=0,
-    )
 
 
 def parts(error: ExchangeError) -> tuple[object, ...]:
@@ -167,45 +137,6 @@ def test_pauses_grow_to_a_limit() -> None:
     assert 0.025 <= pause_seconds(0) <= 0.05
     assert 0.2 <= pause_seconds(3) <= 0.4
     assert 0 < pause_seconds(10_000) <= LONGEST_PAUSE_SECONDS
-
-
-async def test_a_slow_reader_of_prices_gets_the_newest_of_each_security() -> None:
-    prices = Prices()
-    for security_id, last in (("MSFT", "1"), ("AAPL", "2"), ("MSFT", "3")):
-        prices.put(price(security_id, last))
-    assert [await anext(prices), await anext(prices)] == [price("MSFT", "3"), price("AAPL", "2")]
-
-
-async def test_a_waiting_reader_of_prices_is_woken() -> None:
-    prices = Prices()
-    reading = asyncio.ensure_future(anext(prices))
-    await asyncio.sleep(0)
-    prices.put(price("MSFT", "1"))
-    assert await reading == price("MSFT", "1")
-
-
-async def test_a_refused_price_stream_tells_its_reader() -> None:
-    prices = Prices()
-    prices.fail(ExchangeError("unknown_security", "NOPE is not listed", status=404))
-    with pytest.raises(ExchangeError, match="unknown_security: NOPE is not listed"):
-        await anext(prices)
-
-
-async def test_reports_are_all_read_in_order() -> None:
-    reports = Reports()
-    for seq in (1, 2, 3):
-        reports.put(report(seq))
-    assert [(await anext(reports)).seq for _ in range(3)] == [1, 2, 3]
-
-
-async def test_too_many_unread_reports_end_the_iteration_after_those_that_were_kept() -> None:
-    reports = Reports()
-    for seq in range(MAX_UNREAD_REPORTS + 1):
-        reports.put(report(seq))
-    for _ in range(MAX_UNREAD_REPORTS):
-        await anext(reports)
-    with pytest.raises(ExchangeError, match="slow_consumer"):
-        await anext(reports)
 
 
 async def test_a_client_without_an_account_cannot_trade() -> None:
