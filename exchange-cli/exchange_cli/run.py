@@ -25,10 +25,10 @@ from exchange_shared.runner import (
     BackgroundTasks,
     Service,
     serving,
-    stop_signal,
     until_stopped,
 )
 from exchange_shared.settings import read_settings
+from exchange_shared.signals import stop_signal
 from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
 from matching_engine.service import MatchingEngineSettings, open_matching_engine
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway

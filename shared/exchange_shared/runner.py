@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from exchange_shared.bus import Bus, open_bus
 from exchange_shared.http import HttpServer
 from exchange_shared.logs import configure_logs
 from exchange_shared.settings import ServiceSettings
+from exchange_shared.signals import stop_signal
 
 log = structlog.get_logger()
 
@@ -86,15 +86,6 @@ async def serving(
 async def _watch(server: asyncio.Task[None]) -> None:
     """End when a server ends, but do not end it: cancelling this leaves it time to drain."""
     await asyncio.shield(server)
-
-
-def stop_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 async def until_stopped(stop: asyncio.Event, *groups: BackgroundTasks) -> None:

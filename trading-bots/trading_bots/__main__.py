@@ -1,13 +1,13 @@
 """Runs one bot as a process; `EXCHANGE_BOT_STRATEGY` says which."""
 
+import asyncio
 import sys
 
 import structlog
-import uvloop
 from pydantic import ValidationError
 
 from exchange_shared.logs import configure_logs
-from exchange_shared.runner import stop_signal
+from exchange_shared.signals import stop_signal
 from trading_bots.bot import run_bot
 from trading_bots.errors import ExchangeError
 from trading_bots.settings import BotSettings
@@ -27,7 +27,7 @@ def main() -> None:
         sys.exit(f"the settings EXCHANGE_BOT_… are wrong: {error}")
     configure_logs(settings.log_level, settings.log_format)
     try:
-        uvloop.run(_run(settings))
+        asyncio.run(_run(settings))
     except ExchangeError as error:
         log.error("bot_refused", client_id=settings.account_id, reason=str(error))
         raise SystemExit(1) from error
