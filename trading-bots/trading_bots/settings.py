@@ -9,13 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from exchange_shared.auth import MAX_API_KEY_LENGTH, MIN_API_KEY_LENGTH
 from trading_bots.client import FEED_URL, GATEWAY_URL
-from trading_bots.strategies import STRATEGIES
-
-
-def _known_strategy(name: str) -> str:
-    if name not in STRATEGIES:
-        raise ValueError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
-    return name
+from trading_bots.strategies import known_strategy
 
 
 class BotSettings(BaseSettings):
@@ -25,7 +19,7 @@ class BotSettings(BaseSettings):
         env_prefix="EXCHANGE_BOT_", extra="ignore", populate_by_name=True
     )
 
-    strategy: Annotated[str, AfterValidator(_known_strategy)] = Field(default=...)
+    strategy: Annotated[str, AfterValidator(known_strategy)] = Field(default=...)
     """Its name in `trading_bots.strategies`."""
 
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] | None = None

@@ -22,6 +22,13 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
 }
 
 
+def known_strategy(name: str) -> str:
+    """The name again, if it is one. Raises `ValueError` that lists those there are."""
+    if name not in STRATEGIES:
+        raise ValueError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
+    return name
+
+
 def make_strategy(
     name: str,
     rng: Random,
@@ -35,14 +42,13 @@ def make_strategy(
     Raises:
         ValueError: no strategy has this name.
     """
-    if name not in STRATEGIES:
-        raise ValueError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
+    strategy = STRATEGIES[known_strategy(name)]
     pace: dict[str, float] = {}
     if interval_seconds is not None:
         pace["interval_seconds"] = interval_seconds
-    if orders_per_second is not None and name == "flood":
+    if orders_per_second is not None and strategy is Flood:
         pace["orders_per_second"] = orders_per_second
-    return STRATEGIES[name](rng, **pace)
+    return strategy(rng, **pace)
 
 
 __all__ = [
@@ -56,5 +62,6 @@ __all__ = [
     "Quote",
     "Strategy",
     "View",
+    "known_strategy",
     "make_strategy",
 ]
