@@ -53,5 +53,7 @@ def rule(problem: Mapping[str, Any]) -> str:
     message = str(problem["msg"])
     if problem["type"] == "string_pattern_mismatch":
         return _PATTERNS.get(context["pattern"], message)
+    if problem["type"] == "value_error":
+        return str(context["error"])
     words = _RULES.get(problem["type"])
     return message if words is None else words.format_map(context)

@@ -592,7 +592,7 @@ async def test_a_bot_without_a_strategy_says_what_is_missing() -> None:
     )
     _, errors = await within(process.communicate())
     assert process.returncode == 1
-    assert b"strategy" in errors
+    assert errors.decode().strip() == "EXCHANGE_BOT_STRATEGY: it is missing"
 
 
 async def test_a_reader_that_only_its_own_task_knows_is_told_everything(connect: Connect) -> None:

@@ -1,12 +1,11 @@
 """Runs one bot as a process; `EXCHANGE_BOT_STRATEGY` says which."""
 
 import asyncio
-import sys
 
 import structlog
-from pydantic import ValidationError
 
 from exchange_shared.logs import configure_logs
+from exchange_shared.settings import read_settings
 from exchange_shared.signals import stop_signal
 from trading_bots.bot import run_bot
 from trading_bots.errors import ExchangeError
@@ -21,10 +20,7 @@ async def _run(settings: BotSettings) -> None:
 
 def main() -> None:
     """Trade until SIGTERM or SIGINT; exits with code 1 when the exchange refuses the bot."""
-    try:
-        settings = BotSettings()
-    except ValidationError as error:
-        sys.exit(f"the settings EXCHANGE_BOT_… are wrong: {error}")
+    settings = read_settings(BotSettings)
     configure_logs(settings.log_level, settings.log_format)
     try:
         asyncio.run(_run(settings))

@@ -13,6 +13,7 @@ from exchange_shared.auth import new_api_key
 from exchange_shared.messages import Side
 from trading_bots.errors import ExchangeError, OutcomeUnknown
 from trading_bots.http_client import HttpClient
+from trading_bots.links import server_url
 from trading_bots.models import (
     Account,
     Amount,
@@ -63,7 +64,8 @@ class ExchangeClient:
     repeated without the risk of a second order. Account reads wait until they show everything that
     this client has been told. Prices are exact `Decimal`s.
 
-    Every method raises `ExchangeError` when the exchange refuses, or cannot be reached.
+    Every method raises `ExchangeError` when the exchange refuses, or cannot be reached. An address
+    that is none raises `ValueError` at once.
     """
 
     def __init__(
@@ -78,8 +80,8 @@ class ExchangeClient:
         self.api_key = api_key
         self.seq = 0
         """The highest sequence number that an answer or a report has told."""
-        self._gateway_url = gateway_url
-        self._feed_url = feed_url
+        self._gateway_url = server_url(gateway_url)
+        self._feed_url = server_url(feed_url)
         self._gateway = HttpClient(gateway_url)
         self._feed = HttpClient(feed_url)
         self._session: OrderSession | None = None

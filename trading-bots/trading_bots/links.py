@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -15,6 +16,15 @@ LONGEST_PAUSE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 PING_SECONDS = 5.0
 MAX_FRAME_BYTES = 4 * 1024 * 1024
+
+_SERVER_URL = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?")
+
+
+def server_url(url: str) -> str:
+    """The address of a server again, if it is one. Raises `ValueError` that says what is right."""
+    if not _SERVER_URL.fullmatch(url):
+        raise ValueError(f"an address like http://127.0.0.1:2400 is expected, not {url[:100]!r}")
+    return url
 
 
 def websocket_url(http_url: str, path: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -9,7 +10,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from exchange_shared.auth import MAX_API_KEY_LENGTH, MIN_API_KEY_LENGTH
 from trading_bots.client import FEED_URL, GATEWAY_URL
+from trading_bots.links import server_url
 from trading_bots.strategies import known_strategy
+
+_API_KEY = re.compile(rf"[!-~]{{{MIN_API_KEY_LENGTH},{MAX_API_KEY_LENGTH}}}")
+
+ServerUrl = Annotated[str, AfterValidator(server_url)]
+
+
+def _api_key(key: SecretStr) -> SecretStr:
+    if not _API_KEY.fullmatch(key.get_secret_value()):
+        lengths = f"{MIN_API_KEY_LENGTH} to {MAX_API_KEY_LENGTH}"
+        raise ValueError(f"{lengths} printable ASCII characters without spaces are expected")
+    return key
 
 
 class BotSettings(BaseSettings):
@@ -25,16 +38,14 @@ class BotSettings(BaseSettings):
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] | None = None
     """The bot's account; the strategy's name where it is not set."""
 
-    api_key: SecretStr | None = Field(
-        default=None, min_length=MIN_API_KEY_LENGTH, max_length=MAX_API_KEY_LENGTH
-    )
+    api_key: Annotated[SecretStr, AfterValidator(_api_key)] | None = None
     """The account's key; where it is not set, it is derived from `secret` and the `client_id`."""
 
     secret: SecretStr = SecretStr("local-bots")
     """What keys are derived from. It must stay the same, or the bot cannot use its account."""
 
-    gateway_url: str = GATEWAY_URL
-    feed_url: str = FEED_URL
+    gateway_url: ServerUrl = GATEWAY_URL
+    feed_url: ServerUrl = FEED_URL
 
     securities: list[str] = []
     """What it trades (as JSON: `["MSFT"]`); empty means everything listed."""
