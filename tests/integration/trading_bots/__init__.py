@@ -1,0 +1,1 @@
+"""The client library and the bots against the whole exchange."""
