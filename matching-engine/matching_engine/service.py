@@ -105,7 +105,7 @@ class MatchingEngine:
             for delivery in deliveries:
                 await self._apply(delivery)
             self._open_orders.set(self.exchange.open_orders)
-            if self._since_snapshot >= self._snapshot_every and self._snapshot_task is None:
+            if self._since_snapshot >= self._snapshot_every and self._snapshot_saved():
                 self._begin_snapshot()
 
     async def _apply(self, delivery: Delivery[AnyCommand]) -> None:
@@ -127,6 +127,14 @@ class MatchingEngine:
         log.debug("applied", position=self._position, seq=self.exchange.seq)
         await asyncio.sleep(0)
 
+    def _snapshot_saved(self) -> bool:
+        """Whether none is being written. Raises what the last one failed with, if it was a bug."""
+        if self._snapshot_task is None:
+            return True
+        if self._snapshot_task.done():
+            self._snapshot_task.result()
+        return self._snapshot_task.done()
+
     def _begin_snapshot(self) -> None:
         """Take down the present state, and write it in the background."""
         assert self._position is not None, "there is nothing to write before the first command"
@@ -143,12 +151,10 @@ class MatchingEngine:
             log.info("snapshot_saved", path=str(path), seq=snapshot.state.seq)
         except OSError as error:
             log.error("snapshot_failed", error=str(error))
-        finally:
-            self._snapshot_task = None
 
     async def close(self, seconds: float) -> None:
         """Write a last snapshot, if that is possible within the time."""
-        if self._snapshot_task is None and self._since_snapshot:
+        if self._since_snapshot and self._snapshot_saved():
             self._begin_snapshot()
         if self._snapshot_task is not None:
             with contextlib.suppress(TimeoutError):

@@ -25,6 +25,7 @@ class BackgroundTasks:
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[Any]] = []
+        self._told: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         """Run something in the background."""
@@ -40,6 +41,7 @@ class BackgroundTasks:
             await asyncio.Event().wait()
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         task = done.pop()
+        self._told.add(task)
         task.result()
         raise RuntimeError(f"the task {task.get_name()} ended")
 
@@ -48,11 +50,20 @@ class BackgroundTasks:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Cancel them all, the latest first, and wait until each has ended."""
-        for task in reversed(self._tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        """Cancel them all, the latest first, and wait until each has ended.
+
+        What one fails with that `failed` has not raised is logged: nobody else is told of it.
+        """
+        try:
+            for task in reversed(self._tasks):
+                task.cancel()
+                await asyncio.wait([task])
+                failure = None if task.cancelled() else task.exception()
+                if failure is not None and task not in self._told:
+                    log.error("task_failed", task=task.get_name(), exc_info=failure)
+        finally:
+            for task in self._tasks:
+                task.cancel()
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,14 @@ class Bot:
         work = [self._follow_prices(prices), self._follow_reports(reports), self._trade()]
         tasks = [asyncio.create_task(part) for part in work]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
     async def _cancel_leftovers(self) -> None:
         """Take back what an earlier run of this bot has left in the market."""
@@ -149,12 +150,12 @@ async def run_bot(settings: BotSettings, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([trading, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if trading.done():
-            trading.result()
     finally:
         for task in (trading, stopping):
             task.cancel()
         await asyncio.gather(trading, stopping, return_exceptions=True)
+    if not trading.cancelled():
+        trading.result()
 
 
 async def _keep_trading(settings: BotSettings) -> None:

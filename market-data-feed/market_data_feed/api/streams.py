@@ -19,6 +19,9 @@ LOGIN_SECONDS = 5.0
 FAREWELL_SECONDS = 1.0
 """How long a client that is closed may take to read why."""
 
+_GONE = (WebSocketDisconnect, RuntimeError)
+"""What the server raises for a message to a client that has gone."""
+
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
@@ -60,7 +63,10 @@ class Streams:
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception) and not isinstance(end, _GONE):
+                raise end
         if subscriber.overflowed.is_set():
             self.fanout.slow_consumers.inc()
             message = (
@@ -160,9 +166,9 @@ async def _read(websocket: WebSocket) -> None:
 async def _refuse(websocket: WebSocket, error: ApiError) -> None:
     """Say why, and close; a client that does not even read that is left to the server's pings."""
     code = TRY_AGAIN_LATER if error.status == 503 else POLICY_VIOLATION
-    with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+    with suppress(TimeoutError, *_GONE):
         async with asyncio.timeout(FAREWELL_SECONDS):
             await websocket.send_text(encode_json(error.body()).decode())
-    with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+    with suppress(TimeoutError, *_GONE):
         async with asyncio.timeout(FAREWELL_SECONDS):
             await websocket.close(code, error.code)

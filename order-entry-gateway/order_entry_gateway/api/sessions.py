@@ -116,7 +116,11 @@ class Session:
         if client_id is not None:
             self._log_in(client_id, None)
         try:
-            await asyncio.wait({self._reader})
+            ended, _ = await asyncio.wait(
+                {self._reader, writer}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ended == {writer} and writer.exception() is None and not self._closing:
+                await asyncio.wait({self._reader})
             if self._closing:
                 await asyncio.wait({writer}, timeout=self._settings.slow_consumer_seconds)
         finally:
@@ -126,8 +130,9 @@ class Session:
             await asyncio.gather(self._reader, writer, return_exceptions=True)
             if self._client_id is not None:
                 self._sessions.log_out(self._client_id, self)
-        if not self._reader.cancelled():
-            self._reader.result()
+        for task in (self._reader, writer):
+            if not task.cancelled():
+                task.result()
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; a session whose queue is full is told so and closed."""
