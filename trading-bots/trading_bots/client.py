@@ -99,7 +99,7 @@ class ExchangeClient:
             if self.client_id is not None:
                 await self.open_account()
         except BaseException:
-            await self._open.aclose()
+            await self.__aexit__()
             raise
         return self
 

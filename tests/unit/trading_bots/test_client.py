@@ -150,3 +150,11 @@ def test_a_pending_answer_is_told_from_every_other() -> None:
     assert is_pending(msgspec.Raw(b'{"order_id":1,"status":"pending"}'))
     assert is_pending(msgspec.Raw(b'{"status":"pending"}'))
     assert not is_pending(msgspec.Raw(b'{"order_id":1,"status":"cancelled","seq":7}'))
+
+
+async def test_a_client_that_could_not_enter_is_closed() -> None:
+    exchange = ExchangeClient("alice", "short", gateway_url="http://127.0.0.1:1")
+    with pytest.raises(ExchangeError, match="unreachable"):
+        await exchange.__aenter__()
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        exchange.prices()
