@@ -17,6 +17,9 @@ _OPERATOR_KEY_RULE = (
     f"{MIN_API_KEY_LENGTH} or more printable ASCII characters without spaces are expected"
 )
 
+_UNREADABLE = re.compile(r'error parsing value for field "(\w+)"')
+"""How pydantic says that the value of a list, a setting's only kind that is JSON, is none."""
+
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
@@ -74,7 +77,10 @@ def read_settings(kind: type[Settings]) -> Settings:
     try:
         return kind()
     except SettingsError as error:
-        sys.exit(str(error))
+        found = _UNREADABLE.match(str(error))
+        if found is None:
+            raise
+        sys.exit(f'{_variable(kind, (found[1],))}: a list as JSON is expected, like ["one", "two"]')
     except ValidationError as error:
         problems = error.errors(include_input=False)
         sys.exit("; ".join(f"{_variable(kind, one['loc'])}: {rule(one)}" for one in problems))

@@ -5,6 +5,7 @@ from pydantic import SecretStr
 
 from exchange_cli.settings import LocalSettings
 from exchange_shared.settings import OperatorSettings, read_settings
+from trading_bots import BotSettings
 
 KEY_RULE = (
     "EXCHANGE_OPERATOR_KEY: 16 or more printable ASCII characters without spaces are expected"
@@ -51,8 +52,17 @@ def test_all_wrong_settings_are_told_by_their_names(monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_a_list_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EXCHANGE_ALLOWED_ORIGINS", "here")
-    with pytest.raises(SystemExit) as refusal:
-        read_settings(OperatorSettings)
-    assert "allowed_origins" in str(refusal.value.code)
+@pytest.mark.parametrize("value", ["https://my.site", "[https://my.site]", "", "'[]'"])
+def test_a_list_that_is_no_json_is_told_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    for kind in (OperatorSettings, BotSettings):
+        monkeypatch.setenv("EXCHANGE_BOT_STRATEGY", "flood")
+        monkeypatch.setenv("EXCHANGE_ALLOWED_ORIGINS", value)
+        monkeypatch.setenv("EXCHANGE_BOT_SECURITIES", value)
+        name = "BOT_SECURITIES" if kind is BotSettings else "ALLOWED_ORIGINS"
+        with pytest.raises(SystemExit) as refusal:
+            read_settings(kind)
+        assert refusal.value.code == (
+            f'EXCHANGE_{name}: a list as JSON is expected, like ["one", "two"]'
+        )
