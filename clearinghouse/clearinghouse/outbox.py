@@ -6,7 +6,7 @@ import asyncpg
 import structlog
 
 from clearinghouse.store import QUERIES, DatabaseLost, ReportBatch, database_errors
-from exchange_shared.bus import DATA_FEED, Bus
+from exchange_shared.bus import DATA_FEED, BatchPublisher, Bus
 from exchange_shared.postgres import RETRY_SECONDS
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ class Outbox:
     """
 
     def __init__(self, bus: Bus, pool: asyncpg.Pool, *, max_waiting: int) -> None:
-        self._bus = bus
+        self._reports = BatchPublisher(bus, DATA_FEED)
         self._pool = pool
         self._handed: asyncio.Queue[ReportBatch | None] = asyncio.Queue(max_waiting)
         self._published_seq = 0
@@ -87,7 +87,7 @@ class Outbox:
             await self._delete_published()
 
     async def _publish_one(self, batch: ReportBatch) -> None:
-        await self._bus.publish(DATA_FEED, batch.body)
+        await self._reports.publish(batch.body)
         self._published_seq = batch.last_seq
 
     async def _publish_stored(self) -> None:

@@ -82,7 +82,13 @@ class Consumer:
         """
         tracker = self._applied.tracker()
         reader: QueueReader[AnyFeedRecord] = QueueReader(
-            self._bus, DATA_FEED, feed_decoder(), tracker, reader=SERVICE, metrics=self._metrics
+            self._bus,
+            DATA_FEED,
+            feed_decoder(),
+            tracker,
+            reader=SERVICE,
+            metrics=self._metrics,
+            whole_from=MATCHING_ENGINE,
         )
         end = await self._bus.last_position(DATA_FEED)
         self._watch_start(end)

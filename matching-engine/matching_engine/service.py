@@ -110,18 +110,17 @@ class MatchingEngine:
 
     async def _apply(self, delivery: Delivery[AnyCommand]) -> None:
         """Apply one message; position, tracker and state then stand at one point of the log."""
-        events: list[AnyEvent] = []
-        for command in delivery.records:
-            events += self.exchange.apply(command)
+        effects = [self.exchange.apply(command) for command in delivery.records]
         self._position = delivery.position
         self._since_snapshot += len(delivery.records)
         self._commands.inc(len(delivery.records))
-        await self._publish(events)
+        await self._publish(effects)
 
-    async def _publish(self, events: list[AnyEvent]) -> None:
-        """Hand over the events of one message; returns after giving the publishers their turn."""
+    async def _publish(self, effects: list[list[AnyEvent]]) -> None:
+        """Hand over the events of each command; returns after giving the publishers their turn."""
+        events = [event for effect in effects for event in effect]
         executions = [event for event in events if isinstance(event, AccountOpened | TradeExecuted)]
-        await self.feed.put_when_room(events)
+        await self.feed.put_when_room(*effects)
         await self.executions.put_when_room(executions)
         self._events.inc(len(events))
         log.debug("applied", position=self._position, seq=self.exchange.seq)

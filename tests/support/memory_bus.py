@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 
-from exchange_shared.bus import BusClosed, LogTruncated, Message
+from exchange_shared.bus import BusClosed, LogTruncated, Message, MessageTooLarge
 
 _MOST_AT_ONCE = 100
 
@@ -21,11 +21,12 @@ class MemoryBus:
     """A bus on a log that may be shared with other buses.
 
     While `confirming` is not set, `publish` appends at once but does not return: so does a broker
-    whose confirms are slow.
+    whose confirms are slow. It refuses messages of more than `max_bytes`.
     """
 
     def __init__(self, log: MemoryLog | None = None) -> None:
         self.log = log or MemoryLog()
+        self.max_bytes = 2**31
         self.confirming = asyncio.Event()
         self.confirming.set()
         self.reason: str | None = None
@@ -42,6 +43,8 @@ class MemoryBus:
     async def publish(self, queue: str, body: bytes) -> None:
         """Append a message; see `Bus`."""
         self._check_open()
+        if len(body) > self.max_bytes:
+            raise MessageTooLarge(f"{len(body)} bytes are more than {self.max_bytes}")
         async with self.log.arrived:
             messages = self.log.queues[queue]
             last = messages[-1].position if messages else 0

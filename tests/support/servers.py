@@ -38,6 +38,7 @@ log.console.level = warning
 log.file = false
 vm_memory_high_watermark.relative = 0.6
 disk_free_limit.absolute = 50MB
+max_message_size = {max_message_bytes}
 """
 
 
@@ -220,8 +221,9 @@ class RabbitMQServer(_Server):
         found = next((path for path in _RABBITMQ_PROGRAMS if Path(path).exists()), None)
         return found or shutil.which("rabbitmq-server")
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_message_bytes: int = 16 * 1024 * 1024) -> None:
         super().__init__("rabbitmq")
+        self._max_message_bytes = max_message_bytes
         self.user = None  # it runs as whoever we are
         self.port = free_port()
         self._management_port = free_port()
@@ -262,7 +264,11 @@ class RabbitMQServer(_Server):
     def _environment(self) -> dict[str, str]:
         configuration = self.directory / "rabbitmq.conf"
         configuration.write_text(
-            _RABBITMQ_CONF.format(port=self.port, management_port=self._management_port)
+            _RABBITMQ_CONF.format(
+                port=self.port,
+                management_port=self._management_port,
+                max_message_bytes=self._max_message_bytes,
+            )
         )
         plugins = self.directory / "enabled_plugins"
         plugins.write_text("[rabbitmq_management].\n")

@@ -190,6 +190,7 @@ class Tail:
             stored.tracker(),
             reader="order-entry-gateway",
             metrics=metrics,
+            whole_from=MATCHING_ENGINE,
         )
         async with aclosing(reader.read(stored.position)) as stream:
             async for deliveries in stream:

@@ -11,8 +11,9 @@ from exchange_shared.bus.protocol import (
     BusError,
     LogTruncated,
     Message,
+    MessageTooLarge,
 )
-from exchange_shared.bus.publisher import Publisher, PublisherFull
+from exchange_shared.bus.publisher import BatchPublisher, Publisher, PublisherFull
 from exchange_shared.bus.reader import DeadLetter, Delivery, QueueReader
 from exchange_shared.bus.sequence import SequenceGap, SequenceTracker
 
@@ -22,6 +23,7 @@ __all__ = [
     "LOG_QUEUES",
     "ORDER_ENTRY",
     "ORDER_EXECUTION",
+    "BatchPublisher",
     "Bus",
     "BusClosed",
     "BusError",
@@ -29,6 +31,7 @@ __all__ = [
     "Delivery",
     "LogTruncated",
     "Message",
+    "MessageTooLarge",
     "Publisher",
     "PublisherFull",
     "QueueReader",

@@ -29,6 +29,10 @@ class LogTruncated(BusError):
     """A queue ends before, or begins after, a position that this service has already applied."""
 
 
+class MessageTooLarge(BusError):
+    """The broker takes no message of this size."""
+
+
 class BusClosed(BusError):
     """The bus was closed while something waited for it."""
 
@@ -45,6 +49,7 @@ class Bus(Protocol):
 
         Raises:
             BusClosed: the bus was closed first; the message may or may not be in the queue.
+            MessageTooLarge: the message is not in the queue, and never will be.
         """
         ...
 

@@ -5,11 +5,55 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import msgspec
+import structlog
 
-from exchange_shared.bus.protocol import Bus
-from exchange_shared.messages import encode_batch
+from exchange_shared.bus.protocol import Bus, MessageTooLarge
+from exchange_shared.messages import encode_batch, split_batch
 
 Records = Sequence[msgspec.Struct]
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""A batch beyond it is published in several messages. RabbitMQ takes 16 MiB unless it is told
+otherwise, and a reader has some hundred messages in memory."""
+
+log = structlog.get_logger()
+
+
+class BatchPublisher:
+    """Publishes encoded batches to one queue: a batch that is too large in several messages.
+
+    What the broker takes is learnt from its refusals.
+    """
+
+    def __init__(self, bus: Bus, queue: str, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self._bus = bus
+        self._queue = queue
+        self._max_bytes = max_bytes
+
+    async def publish(self, body: bytes) -> None:
+        """Append a batch; returns when all of it is durable.
+
+        Raises:
+            BusClosed: the bus was closed first; any part of it may be in the queue.
+            MessageTooLarge: the broker does not even take one of its records.
+        """
+        waiting = [body]
+        while waiting:
+            part = waiting.pop()
+            if len(part) > self._max_bytes:
+                smaller = split_batch(part, -(-len(part) // self._max_bytes))
+                if len(smaller) > 1:
+                    waiting += reversed(smaller)
+                    continue
+            try:
+                await self._bus.publish(self._queue, part)
+            except MessageTooLarge as refusal:
+                smaller = split_batch(part, 2)
+                if len(smaller) == 1:
+                    raise
+                log.warning("message_refused", queue=self._queue, error=str(refusal))
+                self._max_bytes = min(self._max_bytes, len(part) // 2)
+                waiting += reversed(smaller)
 
 
 class PublisherFull(Exception):
@@ -19,8 +63,9 @@ class PublisherFull(Exception):
 class Publisher:
     """Numbers records, and publishes them in order and in batches, one message under way at a time.
 
-    A lone record leaves at once; under load batches grow by themselves. Records put together stay
-    together in one message. `run` does the publishing and must be running as a task.
+    A lone record leaves at once; under load batches grow by themselves. Records put together are
+    read together, however many messages it takes. `run` does the publishing and must be running as
+    a task.
     """
 
     def __init__(
@@ -32,9 +77,10 @@ class Publisher:
         next_seq: int = 1,
         max_batch: int = 1_000,
         max_pending: int = 100_000,
+        max_bytes: int = MAX_MESSAGE_BYTES,
         on_confirmed: Callable[[Records], None] | None = None,
     ) -> None:
-        self._bus = bus
+        self._batches = BatchPublisher(bus, queue, max_bytes)
         self._queue = queue
         self._source = source
         self._next_seq = next_seq
@@ -67,26 +113,32 @@ class Publisher:
         return self._pending + count <= self._max_pending
 
     def put(self, records: Records) -> int:
-        """Take records to publish in one message; returns the number of the last of them.
+        """Take records to publish together; returns the number of the last of them.
 
         Raises:
             PublisherFull: the limit is reached. Nothing was taken.
         """
         if not self._fits(len(records)):
             raise PublisherFull(f"{self._pending} records wait for {self._queue}")
+        self._take_in(records)
+        return self.last_seq
+
+    def _take_in(self, records: Records) -> None:
         if records:
             self._groups.append(records)
             self._pending += len(records)
             self._next_seq += len(records)
             self._arrived.set()
-        return self.last_seq
 
-    async def put_when_room(self, records: Records) -> int:
-        """Like `put`, but waits while the limit is reached."""
-        if not self._fits(len(records)):
+    async def put_when_room(self, *groups: Records) -> int:
+        """Like `put`, but waits while the limit is reached; each group stays together."""
+        count = sum(map(len, groups))
+        if not self._fits(count):
             async with self._progressed:
-                await self._progressed.wait_for(lambda: self._fits(len(records)))
-        return self.put(records)
+                await self._progressed.wait_for(lambda: self._fits(count))
+        for records in groups:
+            self._take_in(records)
+        return self.last_seq
 
     async def wait_confirmed(self, seq: int) -> None:
         """Return once record `seq` is durable."""
@@ -94,13 +146,17 @@ class Publisher:
             await self._progressed.wait_for(lambda: self._confirmed_seq >= seq)
 
     async def run(self) -> None:
-        """Publish for ever. Cancelling it may leave the message under way unconfirmed."""
+        """Publish for ever. Cancelling it may leave the message under way unconfirmed.
+
+        Raises:
+            MessageTooLarge: the broker takes no message as large as one record is.
+        """
         while True:
             await self._arrived.wait()
             records = self._take()
             first_seq = self._confirmed_seq + 1
             body = encode_batch(self._source, first_seq, records)
-            await self._bus.publish(self._queue, body)
+            await self._batches.publish(body)
             self._confirmed_seq += len(records)
             self._pending -= len(records)
             if self._on_confirmed:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractConnection, AbstractExchange
-from aiormq.exceptions import DeliveryError
+from aiormq.exceptions import ChannelPreconditionFailed, DeliveryError
 
-from exchange_shared.bus.protocol import BusClosed, LogTruncated, Message
+from exchange_shared.bus.protocol import BusClosed, LogTruncated, Message, MessageTooLarge
 from exchange_shared.bus.rabbitmq_link import TROUBLE, connect, disconnect, no_leak
 from exchange_shared.bus.rabbitmq_stream import RPC_SECONDS, StreamReader
 from exchange_shared.bus.topology import BROKER_EXCHANGE
@@ -20,6 +20,9 @@ PUBLISH_SECONDS = 5.0
 
 ATTACH_SECONDS = 3.0
 """A message that a stream has arrives at once; after so long we ask where the stream ends."""
+
+_TOO_LARGE = "larger than configured max size"
+"""What the broker says of a message beyond its `max_message_size`, in every version since 3.8."""
 
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 2.0
@@ -97,6 +100,13 @@ class RabbitMQBus:
                     )
                     return
                 except DeliveryError as error:  # refused, or no such queue: the link is sound
+                    await attempts.failed(error)
+                except ChannelPreconditionFailed as error:
+                    await self._drop(link)
+                    if _TOO_LARGE in str(error):
+                        raise MessageTooLarge(
+                            f"{queue} takes no {len(body)} bytes: {error}"
+                        ) from error
                     await attempts.failed(error)
                 except TROUBLE as error:
                     await self._drop(link)

@@ -24,14 +24,23 @@ _DEAD_BODY_LIMIT = 16_384
 class Delivery(Generic[Record]):
     """The new records of one message: copies and undecodable records are already left out.
 
-    `records` may be empty; the position is applied all the same. `copies` are records seen before,
-    for a reader that wants to compare them with what it made of the first ones.
+    `records` may be empty; the position, after which reading is to go on later, is applied all the
+    same. `copies` are records seen before, for a reader that wants to compare them with what it
+    made of the first ones.
     """
 
     position: int
     source: str
     records: list[Record]
     copies: Sequence[Record] = field(default=(), compare=False)
+
+
+@dataclass(slots=True)
+class _Group(Generic[Record]):
+    """What has arrived of records that belong together, and the position before the first."""
+
+    after: int
+    records: list[Record]
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +68,15 @@ class QueueReader(Generic[Record]):
         max_messages: int = 256,
         max_records: int = 10_000,
         keep_copies: bool = True,
+        whole_from: str | None = None,
     ) -> None:
-        """Undecodable records are copied to `dead_letter`, unless `keep_copies` is false."""
+        """Undecodable records are copied to `dead_letter`, unless `keep_copies` is false.
+
+        What a source `whole_from` published together is delivered together, also when it took
+        several messages: with the last of them. Until then positions and tracker stand before the
+        first, so a reader that starts again reads all of them again. (Nothing can stand before the
+        first message of a queue, so what begins with that is delivered as it comes.)
+        """
         self._bus = bus
         self._queue = queue
         self._decoder = decoder
@@ -69,6 +85,9 @@ class QueueReader(Generic[Record]):
         self._max_records = max_records
         self._max_messages = max_messages
         self._keep_copies = keep_copies
+        self._whole_from = whole_from
+        self._group: _Group[Record] | None = None
+        self._last_position: int | None = None
         self._undecodable = metrics.undecodable.labels(queue)
 
     async def read(self, after: int | None) -> AsyncGenerator[list[Delivery[Record]], None]:
@@ -82,6 +101,7 @@ class QueueReader(Generic[Record]):
         Raises:
             SequenceGap: records are missing from the log itself.
         """
+        self._last_position = after
         suspected = False
         gap_after: int | None = None
         while True:
@@ -119,18 +139,41 @@ class QueueReader(Generic[Record]):
         return deliveries, None
 
     async def _deliver(self, message: Message) -> Delivery[Record]:
+        before, self._last_position = self._last_position, message.position
         try:
             batch, bad = self._decoder.decode(message.body)
             seen = self._tracker.admit(batch.source, batch.seq, len(batch.records))
         except (UndecodableRecord, UnknownSource) as error:
             await self._pass_over(message, str(error))
-            return Delivery(message.position, "", [])
+            return Delivery(self._position_after(message), "", [])
         for index, error_text in bad.items():
             if index >= seen:
                 await self._pass_over(message, f"record {index} of the batch: {error_text}")
         records = [record for record in batch.records[seen:] if record is not None]
         copies = [record for record in batch.records[:seen] if record is not None]
-        return Delivery(message.position, batch.source, records, copies)
+        if batch.source == self._whole_from and seen < len(batch.records):
+            if batch.more and self._group is None and before is not None:
+                self._group = _Group(before, [])
+                self._tracker.hold(batch.source, batch.seq + seen - 1)
+            records = self._gathered(records, complete=not batch.more)
+        return Delivery(self._position_after(message), batch.source, records, copies)
+
+    def _gathered(self, records: list[Record], *, complete: bool) -> list[Record]:
+        """All records of a group when the last are there; none before."""
+        group = self._group
+        if group is None:
+            return records
+        group.records += records
+        if not complete:
+            return []
+        assert self._whole_from is not None, "a group of no source"
+        self._tracker.release(self._whole_from)
+        self._group = None
+        return group.records
+
+    def _position_after(self, message: Message) -> int:
+        """Where reading goes on later: before a group of which the last message is not there."""
+        return message.position if self._group is None else self._group.after
 
     async def _pass_over(self, message: Message, error: str) -> None:
         """Count, log and keep a copy of what could not be read."""

@@ -19,6 +19,7 @@ class SequenceTracker:
 
     def __init__(self, last_seen: Mapping[str, int] | None = None) -> None:
         self._last_seen = dict(last_seen or {})
+        self._held: dict[str, int] = {}
 
     def admit(self, source: str, seq: int, count: int) -> int:
         """Take in `count` records that start at `seq`; returns how many of them were seen before.
@@ -40,6 +41,15 @@ class SequenceTracker:
                 del self._last_seen[next(iter(self._last_seen))]
         return min(last - seq + 1, count)
 
+    def hold(self, source: str, seq: int) -> None:
+        """Tell only of records up to `seq` of a source, because the rest is not delivered yet."""
+        self._held.setdefault(source, seq)
+
+    def release(self, source: str) -> None:
+        """Tell of all records of a source again."""
+        self._held.pop(source, None)
+
     def last_seen(self) -> dict[str, int]:
         """The last number of each source, longest silent first; give it to a new tracker."""
-        return dict(self._last_seen)
+        told = {**self._last_seen, **self._held}
+        return {source: seq for source, seq in told.items() if seq}

@@ -12,6 +12,7 @@ from exchange_shared.messages.batch import (
     encode_batch,
     execution_decoder,
     feed_decoder,
+    split_batch,
 )
 from exchange_shared.messages.commands import (
     AnyCommand,
@@ -153,4 +154,5 @@ __all__ = [
     "execution_decoder",
     "feed_decoder",
     "options_of",
+    "split_batch",
 ]

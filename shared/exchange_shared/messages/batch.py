@@ -29,11 +29,16 @@ Record = TypeVar("Record")
 
 
 class Batch(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
-    """Records of one source; `seq` numbers the first, the others follow without a gap."""
+    """Records of one source; `seq` numbers the first, the others follow without a gap.
+
+    What belongs together may be too large for one message: `more` says that what the last record
+    belongs to goes on in the source's next batch.
+    """
 
     version: int
     source: str
     seq: Id
+    more: bool = False
     records: list[Record]
 
 
@@ -96,7 +101,11 @@ class BatchDecoder(Generic[Record]):
                 records.append(None)
                 bad[index] = str(error)
         batch = Batch[Record | None](
-            version=envelope.version, source=envelope.source, seq=envelope.seq, records=records
+            version=envelope.version,
+            source=envelope.source,
+            seq=envelope.seq,
+            more=envelope.more,
+            records=records,
         )
         return batch, bad
 
@@ -104,11 +113,37 @@ class BatchDecoder(Generic[Record]):
 _encoder = msgspec.json.Encoder()
 
 
-def encode_batch(source: str, seq: int, records: Sequence[msgspec.Struct]) -> bytes:
+def encode_batch(
+    source: str, seq: int, records: Sequence[msgspec.Struct | msgspec.Raw], *, more: bool = False
+) -> bytes:
     """The message for these records, the first of which is number `seq` of `source`."""
-    return _encoder.encode(
-        {"version": FORMAT_VERSION, "source": source, "seq": seq, "records": records}
-    )
+    envelope: dict[str, Any] = {"version": FORMAT_VERSION, "source": source, "seq": seq}
+    if more:
+        envelope["more"] = True
+    envelope["records"] = records
+    return _encoder.encode(envelope)
+
+
+_parts = msgspec.json.Decoder(Batch[msgspec.Raw])
+
+
+def split_batch(body: bytes, parts: int) -> list[bytes]:
+    """A batch as several messages with about as many of its records each, left as they are.
+
+    All but the last say that there is `more`. There are as many as wanted, or one for each record.
+    """
+    batch = _parts.decode(body)
+    count = len(batch.records)
+    size = -(-count // parts)
+    return [
+        encode_batch(
+            batch.source,
+            batch.seq + first,
+            batch.records[first : first + size],
+            more=batch.more or first + size < count,
+        )
+        for first in range(0, count, size)
+    ]
 
 
 def command_decoder() -> BatchDecoder[AnyCommand]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exchange_shared.bus import ORDER_ENTRY, Publisher, PublisherFull
+from exchange_shared.bus import ORDER_ENTRY, MessageTooLarge, Publisher, PublisherFull
 from exchange_shared.bus.publisher import Records
 from exchange_shared.messages import CancelOrder, command_decoder
 from tests.support.memory_bus import MemoryBus
@@ -192,3 +192,59 @@ async def test_whoever_asked_is_told_what_is_durable(bus: MemoryBus) -> None:
         await publisher.wait_confirmed(3)
 
     assert confirmed == [[record(1)], [record(2), record(3)]]
+
+
+def marks(bus: MemoryBus) -> list[bool]:
+    """Of each message whether it says that there is more."""
+    return [command_decoder().decode(body)[0].more for body in bus.queues[ORDER_ENTRY]]
+
+
+async def test_records_too_large_for_one_message_are_published_in_several(bus: MemoryBus) -> None:
+    confirmed: list[int] = []
+    publisher = Publisher(
+        bus,
+        ORDER_ENTRY,
+        SOURCE,
+        max_bytes=1_000,
+        on_confirmed=lambda entries: confirmed.append(len(entries)),
+    )
+    async with running(publisher):
+        await publisher.wait_confirmed(publisher.put(records(1, 100)))
+
+    messages = published(bus)
+    assert [number for _, numbers in messages for number in numbers] == list(range(1, 101))
+    assert [seq for seq, _ in messages] == [numbers[0] for _, numbers in messages]
+    assert marks(bus) == [True] * (len(messages) - 1) + [False]
+    sizes = [len(body) for body in bus.queues[ORDER_ENTRY]]
+    assert max(sizes) <= 1_000
+    assert min(sizes) > 400
+    assert confirmed == [100]
+
+
+async def test_what_the_broker_takes_is_learnt_from_its_refusals(bus: MemoryBus) -> None:
+    bus.max_bytes = 700
+    publisher = Publisher(bus, ORDER_ENTRY, SOURCE)
+    async with running(publisher):
+        await publisher.wait_confirmed(publisher.put(records(1, 50)))
+        await publisher.wait_confirmed(publisher.put(records(51, 100)))
+
+    assert [n for _, numbers in published(bus) for n in numbers] == list(range(1, 101))
+    assert marks(bus).count(False) == 2
+
+
+async def test_a_record_that_the_broker_never_takes_ends_the_publisher(bus: MemoryBus) -> None:
+    bus.max_bytes = 20
+    publisher = Publisher(bus, ORDER_ENTRY, SOURCE)
+    publisher.put(records(1, 3))
+    with pytest.raises(MessageTooLarge, match="are more than 20"):
+        await publisher.run()
+    assert publisher.confirmed_seq == 0
+
+
+async def test_groups_that_are_put_when_there_is_room_stay_together(bus: MemoryBus) -> None:
+    publisher = Publisher(bus, ORDER_ENTRY, SOURCE, max_batch=3, max_pending=6)
+    assert await publisher.put_when_room(records(1, 2), [], records(3, 4), records(5, 5)) == 5
+    async with running(publisher):
+        await publisher.wait_confirmed(5)
+
+    assert published(bus) == [(1, [1, 2]), (3, [3, 4, 5])]

@@ -27,18 +27,25 @@ def record(number: int) -> CancelOrder:
     return CancelOrder(time_us=0, request_id=number, client_id="alice", order_id=number)
 
 
-def batch(first: int, last: int, source: str = "gateway") -> bytes:
+def batch(first: int, last: int, source: str = "gateway", *, more: bool = False) -> bytes:
     """A message with the records `first` to `last`."""
-    return encode_batch(source, first, [record(number) for number in range(first, last + 1)])
+    records = [record(number) for number in range(first, last + 1)]
+    return encode_batch(source, first, records, more=more)
 
 
 class Reading:
     """A reader on a bus of its own, and what it counts."""
 
-    def __init__(self, bus: MemoryBus, last_seen: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        bus: MemoryBus,
+        last_seen: dict[str, int] | None = None,
+        whole_from: str | None = None,
+    ) -> None:
         self.bus = bus
         self.tracker = SequenceTracker(last_seen)
         self.metrics = Metrics()
+        self._whole_from = whole_from
         self.limit()
 
     def limit(self, max_messages: int = 256, max_records: int = 10_000) -> None:
@@ -52,6 +59,7 @@ class Reading:
             metrics=self.metrics,
             max_messages=max_messages,
             max_records=max_records,
+            whole_from=self._whole_from,
         )
 
     async def list_sizes(self, count: int) -> list[int]:
@@ -89,6 +97,10 @@ async def reading(*messages: bytes, last_seen: dict[str, int] | None = None) -> 
 
 def delivery(position: int, *numbers: int, source: str = "gateway") -> Delivery[AnyCommand]:
     return Delivery(position, source, [record(number) for number in numbers])
+
+
+def numbers_of(one: Delivery[AnyCommand]) -> list[int]:
+    return [entry.order_id for entry in one.records if isinstance(entry, CancelOrder)]
 
 
 async def test_records_are_delivered_in_order_with_their_position() -> None:
@@ -262,3 +274,76 @@ async def test_a_gap_at_the_very_beginning_is_read_again_from_the_beginning() ->
 
     assert await reader.deliveries(2) == [delivery(1, 3), delivery(2, 4)]
     assert bus.starts == [None, None]
+
+
+async def test_what_belongs_together_is_delivered_with_its_last_message() -> None:
+    bus = MemoryBus()
+    for body in (
+        batch(1, 1),
+        batch(2, 3, more=True),
+        batch(1, 1, "another"),
+        batch(4, 4, more=True),
+        batch(5, 6),
+        batch(7, 7),
+    ):
+        await bus.publish(ORDER_ENTRY, body)
+    reader = Reading(bus, whole_from="gateway")
+    async with asyncio.timeout(5), aclosing(reader.reader.read(None)) as stream:
+        deliveries = await anext(stream)
+    assert deliveries == [
+        delivery(1, 1),
+        delivery(1),
+        delivery(1, 1, source="another"),
+        delivery(1),
+        delivery(5, 2, 3, 4, 5, 6),
+        delivery(6, 7),
+    ]
+    assert reader.tracker.last_seen() == {"another": 1, "gateway": 7}
+
+
+async def test_a_reader_that_starts_again_in_the_middle_reads_all_of_it_again() -> None:
+    bus = MemoryBus()
+    for body in (batch(1, 1), batch(2, 3, more=True), batch(1, 1, "another")):
+        await bus.publish(ORDER_ENTRY, body)
+    first = Reading(bus, whole_from="gateway")
+    async with asyncio.timeout(5), aclosing(first.reader.read(None)) as stream:
+        position = (await anext(stream))[-1].position
+    sources = first.tracker.last_seen()
+    assert (position, sources) == (1, {"gateway": 1, "another": 1})
+
+    await bus.publish(ORDER_ENTRY, batch(4, 4))
+    second = Reading(bus, sources, whole_from="gateway")
+    async with asyncio.timeout(5), aclosing(second.reader.read(position)) as stream:
+        assert await anext(stream) == [
+            delivery(1),
+            delivery(1, source="another"),
+            delivery(4, 2, 3, 4),
+        ]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        [batch(1, 6)],
+        [batch(1, 1), batch(2, 2, more=True), batch(3, 6)],
+        [batch(1, 1), batch(2, 4, more=True), batch(5, 6)],
+        [batch(2, 5, more=True), batch(6, 6)],
+    ],
+)
+async def test_a_source_that_died_in_the_middle_may_split_anew(again: list[bytes]) -> None:
+    bus = MemoryBus()
+    for body in (batch(1, 1), batch(2, 3, more=True), *again):
+        await bus.publish(ORDER_ENTRY, body)
+    reader = Reading(bus, whole_from="gateway")
+    async with asyncio.timeout(5), aclosing(reader.reader.read(None)) as stream:
+        deliveries = await anext(stream)
+    numbers = [numbers_of(one) for one in deliveries if one.records]
+    assert numbers == [[1], [2, 3, 4, 5, 6]]
+    assert deliveries[-1].position == len(deliveries)
+
+
+async def test_what_others_leave_open_is_delivered_as_it_comes() -> None:
+    bus = MemoryBus()
+    await bus.publish(ORDER_ENTRY, batch(1, 2, more=True))
+    reader = Reading(bus, whole_from="matching-engine")
+    assert await reader.deliveries(1) == [delivery(1, 1, 2)]
