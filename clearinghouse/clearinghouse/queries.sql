@@ -13,10 +13,9 @@ INSERT INTO account (owner, asset)
 SELECT owner, asset FROM unnest($1::text[], $2::text[]) AS wanted (owner, asset)
 RETURNING id, owner, asset
 
--- Everything that a batch of executions changes, at once: its transfers ($1 to $5), its settlements
--- ($6 to $10), its reports ($11 to $13), which take the place of those published by now ($14), and
--- the balances ($15 to $17). An account that somebody else changed since it was loaded is not
--- found, so the number of updated accounts is to be compared.
+-- Everything that a batch of executions adds, at once: its transfers ($1 to $5), which move the
+-- balances, its settlements ($6 to $10), and its reports ($11 to $13), which take the place of those
+-- published by now ($14).
 -- name: book
 WITH booked AS (
     INSERT INTO transfer (execution_seq, leg, debit_account, credit_account, amount)
@@ -29,13 +28,8 @@ WITH booked AS (
     FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
 ), reported AS (
     INSERT INTO outbox (first_seq, last_seq, body) VALUES ($11, $12, $13)
-), published AS (
-    DELETE FROM outbox WHERE last_seq <= $14
 )
-UPDATE account SET balance = change.new_balance
-FROM unnest($15::integer[], $16::bigint[], $17::bigint[])
-    AS change (account, old_balance, new_balance)
-WHERE account.id = change.account AND account.balance = change.old_balance
+DELETE FROM outbox WHERE last_seq <= $14
 
 -- What is booked of some executions, to compare a second copy of them with.
 -- name: booked_transfers

@@ -155,8 +155,7 @@ async def _write(
     reports: ReportBatch,
     published_seq: int,
 ) -> None:
-    changed = [key for key, change in booking.changes.items() if change]
-    done = await connection.execute(
+    await connection.execute(
         QUERIES["book"],
         [transfer.execution_seq for transfer in booking.transfers],
         [transfer.leg for transfer in booking.transfers],
@@ -172,11 +171,7 @@ async def _write(
         reports.last_seq,
         reports.body,
         published_seq,
-        [ids[key] for key in changed],
-        [booking.balances[key] - booking.changes[key] for key in changed],
-        [booking.balances[key] for key in changed],
     )
-    assert done == f"UPDATE {len(changed)}", f"{done}, but {len(changed)} accounts change"
 
 
 async def _compare(connection: Connection, copies: Sequence[AnyExecution]) -> None:

@@ -472,11 +472,16 @@ REFUSED = [
     ("TRUNCATE account CASCADE", "TRUNCATE of account is refused"),
     (
         "UPDATE account SET balance = balance + 1 WHERE owner = 'ada' AND asset = 'cash'",
-        "must neither make nor destroy",
+        "only transfers move balances",
     ),
     (
         "UPDATE account SET balance = balance + CASE owner WHEN 'ada' THEN -1e9 ELSE 1e9 END"
         " WHERE owner IN ('ada', 'bob') AND asset = 'cash'",
+        "only transfers move balances",
+    ),
+    (
+        "INSERT INTO transfer SELECT 9, 1000000000000, a.id, b.id, 1 FROM account a, account b"
+        " WHERE a.owner = 'ada' AND b.owner = 'bob' AND a.asset = 'cash' AND b.asset = 'cash'",
         "client_cash_not_negative",
     ),
     ("INSERT INTO account (owner, asset, balance) VALUES ('eve', 'cash', 1)", "account is empty"),

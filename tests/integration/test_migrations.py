@@ -133,7 +133,7 @@ async def test_a_ledger_from_before_short_selling_is_kept_and_takes_it_from_then
     for refused in (moved, short, overdrawn):
         with pytest.raises(asyncpg.CheckViolationError, match="account_not_negative"):
             await fetch(dsn, refused)
-    await migrate(dsn, "clearing_data")
+    await apply_migrations(dsn, load_migrations("clearing_data")[:2])
     await fetch(dsn, moved)
     await fetch(dsn, short)
     accounts = await fetch(dsn, "SELECT owner, asset, balance FROM account ORDER BY id")
@@ -147,6 +147,33 @@ async def test_a_ledger_from_before_short_selling_is_kept_and_takes_it_from_then
     await fetch(dsn, overdrawn)
     with pytest.raises(asyncpg.CheckViolationError, match="client_cash_not_negative"):
         await fetch(dsn, overdrawn)
+
+
+async def test_a_ledger_from_before_keeps_its_balances_which_transfers_move_from_then_on(
+    dsn: str,
+) -> None:
+    await apply_migrations(dsn, load_migrations("clearing_data")[:2])
+    await fetch(
+        dsn,
+        "INSERT INTO account (owner, asset) VALUES"
+        " ('house:settlement_bank', 'cash'), ('ada', 'cash'), ('bob', 'cash')",
+    )
+    await fetch(dsn, "INSERT INTO transfer VALUES (1, 100, 1, 2, 1)")
+    await fetch(
+        dsn,
+        "UPDATE account SET balance = CASE owner WHEN 'ada' THEN 100 ELSE -100 END"
+        " WHERE owner IN ('ada', 'house:settlement_bank')",
+    )
+    await migrate(dsn, "clearing_data")
+    query = "SELECT balance FROM account ORDER BY id"
+    assert await fetch(dsn, query) == [(-100,), (100,), (0,)]
+    await fetch(dsn, "INSERT INTO transfer VALUES (2, 30, 2, 3, 1), (2, 10, 3, 2, 2)")
+    assert await fetch(dsn, query) == [(-100,), (80,), (20,)]
+    with pytest.raises(asyncpg.CheckViolationError, match="client_cash_not_negative"):
+        await fetch(dsn, "INSERT INTO transfer VALUES (3, 21, 3, 2, 1)")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="only transfers move"):
+        await fetch(dsn, "UPDATE account SET balance = balance")
+    assert await fetch(dsn, query) == [(-100,), (80,), (20,)]
 
 
 async def test_the_time_in_force_of_a_refused_order_is_forgotten_because_it_was_made_up(
@@ -213,7 +240,7 @@ async def test_two_jobs_at_once_prepare_everything_and_a_third_changes_nothing(
 CLEARING_RIGHTS = [
     ("SELECT * FROM account, transfer, trade_settlement, consumer_position, outbox", True),
     ("INSERT INTO account (owner, asset) VALUES ('ada', 'cash')", True),
-    ("UPDATE account SET balance = balance", True),
+    ("UPDATE account SET balance = balance", False),
     ("INSERT INTO consumer_position VALUES ('q', 1, '{}')", True),
     ("UPDATE consumer_position SET position = 2", True),
     ("INSERT INTO outbox VALUES (1, 1, '')", True),
@@ -234,6 +261,10 @@ CLEARING_RIGHTS = [
 ]
 FEED_RIGHTS = [
     ("SELECT * FROM client, orders, trade", True),
+    ("INSERT INTO client VALUES ('eve', 'hash', 0, 0)", True),
+    ("UPDATE client SET api_key_hash = 'mine'", False),
+    ("DELETE FROM client", False),
+    ("ALTER TABLE client DISABLE TRIGGER ALL", False),
     ("INSERT INTO consumer_position VALUES ('q', 1, '{}')", True),
     ("UPDATE consumer_position SET position = 2", True),
     ("DELETE FROM orders", True),
