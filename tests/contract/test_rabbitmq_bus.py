@@ -73,6 +73,38 @@ async def test_it_needs_no_right_to_configure_the_broker(
         await declare_topology(url)
 
 
+async def test_the_broker_tells_who_wrote_a_message(
+    rabbitmq_server: RabbitMQServer, rabbitmq_url: str
+) -> None:
+    virtual_host = rabbitmq_url.rpartition("/")[2]
+    await asyncio.to_thread(rabbitmq_server.create_user, *SERVICE.split(":"))
+    await asyncio.to_thread(rabbitmq_server.grant, "service", virtual_host)
+
+    async def write_unsigned(body: bytes, user: str | None = None) -> None:
+        async with await aio_pika.connect(rabbitmq_url) as connection:
+            channel = await connection.channel()
+            broker_exchange = await channel.get_exchange(BROKER_EXCHANGE, ensure=False)
+            await broker_exchange.publish(aio_pika.Message(body, user_id=user), ORDER_ENTRY)
+
+    async def users(after: int | None, count: int) -> list[str | None]:
+        bus = RabbitMQBus(rabbitmq_url)
+        found = [message.user for message in await read(bus, ORDER_ENTRY, after, count)]
+        await bus.close()
+        return found
+
+    await write_unsigned(b"of a version before")
+    for url in (rabbitmq_server.url(virtual_host, SERVICE), rabbitmq_url):
+        bus = RabbitMQBus(url)
+        await bus.publish(ORDER_ENTRY, b"signed")
+        await bus.close()
+    with pytest.raises(ChannelPreconditionFailed, match="authenticated user was 'guest'"):
+        await write_unsigned(b"forged", user="service")
+    await write_unsigned(b"kept secret")
+
+    assert await users(None, 4) == [None, "service", "guest", ""]
+    assert await users(2, 1) == [""]
+
+
 async def test_declaring_the_queues_again_changes_nothing(
     bus: RabbitMQBus, rabbitmq_url: str
 ) -> None:

@@ -15,10 +15,15 @@ LOG_QUEUES = (ORDER_ENTRY, ORDER_EXECUTION, DATA_FEED)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a queue at its position, an integer that only grows (it may leave gaps)."""
+    """One message of a queue at its position, an integer that only grows (it may leave gaps).
+
+    `user` is who wrote it, as the broker has checked: `None` where nobody tells that (the embedded
+    log, and what versions before wrote), and empty when it is kept secret although others tell it.
+    """
 
     position: int
     body: bytes
+    user: str | None = None
 
 
 class BusError(Exception):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import structlog
@@ -76,6 +77,7 @@ class RabbitMQBus:
     def __init__(self, url: str) -> None:
         """Connects to nothing yet."""
         self._url = url
+        self._user = unquote(urlsplit(url).username or "guest")
         self._closing = asyncio.Event()
         self._link: _PublishingLink | None = None
         self._connecting = asyncio.Lock()
@@ -88,6 +90,7 @@ class RabbitMQBus:
             body,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             content_type="application/json",
+            user_id=self._user,
         )
         with self._attempting(f"publish to {queue}") as attempts:
             while True:

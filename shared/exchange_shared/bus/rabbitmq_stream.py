@@ -31,6 +31,7 @@ class StreamReader:
         self._underlay: UnderlayChannel | None = None
         self._inbox: list[Message] = []
         self._arrived = asyncio.Event()
+        self._users_are_told = False
         self._lost: str | None = None
         self._tag = 0
         self._acknowledged_tag = 0
@@ -71,7 +72,12 @@ class StreamReader:
         assert isinstance(offset, int)
         assert message.delivery_tag is not None
         self._tag = message.delivery_tag
-        self._inbox.append(Message(offset, message.body))
+        user = message.header.properties.user_id
+        if user is not None:
+            self._users_are_told = True
+        elif self._users_are_told:
+            user = ""
+        self._inbox.append(Message(offset, message.body, user))
         self._arrived.set()
 
     async def _on_cancelled(self, _frame: Basic.Cancel) -> None:

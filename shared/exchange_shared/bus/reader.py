@@ -11,7 +11,7 @@ import structlog
 
 from exchange_shared.bus.protocol import DEAD_LETTER, Bus, Message
 from exchange_shared.bus.sequence import SequenceGap, SequenceTracker, UnknownSource
-from exchange_shared.messages import BatchDecoder, UndecodableRecord
+from exchange_shared.messages import BatchDecoder, UndecodableRecord, forgery
 from exchange_shared.metrics import Metrics
 
 Record = TypeVar("Record")
@@ -142,6 +142,8 @@ class QueueReader(Generic[Record]):
         before, self._last_position = self._last_position, message.position
         try:
             batch, bad = self._decoder.decode(message.body)
+            if reason := forgery(message.user, batch):
+                raise UndecodableRecord(reason)
             seen = self._tracker.admit(batch.source, batch.seq, len(batch.records))
         except (UndecodableRecord, UnknownSource) as error:
             await self._pass_over(message, str(error))

@@ -3,7 +3,9 @@
 from exchange_shared.messages.batch import (
     CLEARINGHOUSE,
     FORMAT_VERSION,
+    MARKET_DATA_FEED,
     MATCHING_ENGINE,
+    ORDER_ENTRY_GATEWAY,
     WRITERS,
     Batch,
     BatchDecoder,
@@ -12,6 +14,7 @@ from exchange_shared.messages.batch import (
     encode_batch,
     execution_decoder,
     feed_decoder,
+    forgery,
     split_batch,
 )
 from exchange_shared.messages.commands import (
@@ -84,8 +87,10 @@ from exchange_shared.messages.values import OrderType, SelfTradePrevention, Side
 __all__ = [
     "CLEARINGHOUSE",
     "FORMAT_VERSION",
+    "MARKET_DATA_FEED",
     "MATCHING_ENGINE",
     "NO_OPTIONS",
+    "ORDER_ENTRY_GATEWAY",
     "WRITERS",
     "AccountConfirmed",
     "AccountFunded",
@@ -153,6 +158,7 @@ __all__ = [
     "encode_batch",
     "execution_decoder",
     "feed_decoder",
+    "forgery",
     "options_of",
     "split_batch",
 ]

@@ -7,11 +7,14 @@ import msgspec
 
 from exchange_shared.messages.commands import AnyCommand
 from exchange_shared.messages.events import AnyEvent, AnyExecution
-from exchange_shared.messages.reports import AnyFeedRecord, AnySettlement
+from exchange_shared.messages.reports import AnyFeedRecord, AnySettlement, OrderReport
 from exchange_shared.messages.values import Id
 
 FORMAT_VERSION = 1
 """Raised when a reader of the old form could misread the new one."""
+
+ORDER_ENTRY_GATEWAY = "order-entry-gateway"
+"""What the sources of commands and order reports begin with: one for each start of a gateway."""
 
 MATCHING_ENGINE = "matching-engine"
 """The source of all events."""
@@ -19,11 +22,23 @@ MATCHING_ENGINE = "matching-engine"
 CLEARINGHOUSE = "clearinghouse"
 """The source of all reports of settlements."""
 
+MARKET_DATA_FEED = "market-data-feed"
+"""The source of nothing."""
+
+SERVICES = (ORDER_ENTRY_GATEWAY, MATCHING_ENGINE, CLEARINGHOUSE, MARKET_DATA_FEED)
+
 WRITERS: Mapping[type[Any], str] = {
     **dict.fromkeys(get_args(AnyEvent), MATCHING_ENGINE),
     **dict.fromkeys(get_args(AnySettlement), CLEARINGHOUSE),
 }
 """The only source from which a type of record is believed; other types may come from anybody."""
+
+_SERVICE_OF: Mapping[type[Any], str] = {
+    **dict.fromkeys(get_args(AnyCommand), ORDER_ENTRY_GATEWAY),
+    OrderReport: ORDER_ENTRY_GATEWAY,
+    **WRITERS,
+}
+"""The only service that writes a type of record."""
 
 Record = TypeVar("Record")
 
@@ -108,6 +123,27 @@ class BatchDecoder(Generic[Record]):
             records=records,
         )
         return batch, bad
+
+
+def forgery(user: str | None, batch: Batch[Any]) -> str | None:
+    """Why a batch is not what it claims to be, by the user of the broker who wrote it.
+
+    A service's user (named like the service, with underscores) writes only in that service's name,
+    and only what that service writes; any other user is an administrator, who is believed.
+    """
+    if user is None:
+        return None
+    if not user:
+        return "its writer is kept secret, which those before it told"
+    service = user.replace("_", "-")
+    if service not in SERVICES:
+        return None
+    if batch.source != service and not batch.source.startswith(f"{service}-"):
+        return f"{user} wrote it in the name of {batch.source[:64]}"
+    for kind in set(map(type, batch.records)):
+        if _SERVICE_OF.get(kind, service) != service:
+            return f"{user} wrote what only {_SERVICE_OF[kind]} writes"
+    return None
 
 
 _encoder = msgspec.json.Encoder()

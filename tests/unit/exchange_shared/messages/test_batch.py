@@ -24,6 +24,8 @@ from exchange_shared.messages import (
     encode_batch,
     execution_decoder,
     feed_decoder,
+    forgery,
+    split_batch,
 )
 
 CANCEL = CancelOrder(time_us=1, request_id=2, client_id="alice", order_id=3)
@@ -284,3 +286,41 @@ def test_a_text_too_long_for_a_database_is_not_read(record: msgspec.Struct, fiel
 def test_the_hash_of_a_key_is_printable() -> None:
     batch, bad = command_decoder().decode(envelope(as_json(OPEN, api_key_hash="0\0")))
     assert (batch.records, list(bad)) == ([None], [0])
+
+
+@pytest.mark.parametrize(
+    ("user", "source", "record", "reason"),
+    [
+        (None, "matching-engine", BUY, None),
+        ("guest", "matching-engine", BUY, None),
+        ("order_entry_gateway", "order-entry-gateway-0-aa", BUY, None),
+        ("order_entry_gateway", "order-entry-gateway-0-aa", REPORT, None),
+        ("", "order-entry-gateway-0-aa", BUY, "kept secret"),
+        ("market_data_feed", "order-entry-gateway-0-aa", BUY, "in the name of order-entry"),
+        ("order_entry_gateway", "order-entry-gateways", BUY, "in the name of order-entry"),
+        ("market_data_feed", "market-data-feed", BUY, "what only order-entry-gateway writes"),
+        ("matching_engine", "matching-engine", REPORT, "what only order-entry-gateway writes"),
+    ],
+)
+def test_a_service_writes_only_its_own_and_in_its_own_name(
+    user: str | None, source: str, record: NewOrder | OrderReport, reason: str | None
+) -> None:
+    batch = Batch(version=1, source=source, seq=1, records=[record])
+    said = forgery(user, batch)
+    assert said == reason or (reason is not None and said is not None and reason in said)
+
+
+def test_a_batch_is_split_between_records_which_stay_as_they_are() -> None:
+    body = encode_batch("gateway", 7, [MARKET, OPEN, BUY, CANCEL, CANCEL])
+    parts = [command_decoder().decode(part)[0] for part in split_batch(body, 2)]
+    assert [(part.seq, part.more, part.records) for part in parts] == [
+        (7, True, [MARKET, OPEN, BUY]),
+        (10, False, [CANCEL, CANCEL]),
+    ]
+    assert len(split_batch(body, 100)) == 5
+    assert split_batch(body, 1) == [body]
+
+
+def test_the_parts_of_a_part_say_that_there_is_more() -> None:
+    body = encode_batch("gateway", 1, [OPEN, CANCEL], more=True)
+    assert [command_decoder().decode(part)[0].more for part in split_batch(body, 2)] == [True, True]
