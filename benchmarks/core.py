@@ -13,6 +13,7 @@ from benchmarks.compiled import ROOT, CannotCompile, compiled_engine
 from benchmarks.core_flows import SCENARIOS, gathering, operations, resting
 from benchmarks.core_runner import WITH_LIMITS, commands, opened_exchange, rate_of
 from benchmarks.peers import measure_peers
+from exchange_shared.bus import LogPosition
 from exchange_shared.messages import SetMarketState, command_decoder, encode_batch
 from matching_engine.snapshot_store import Snapshot, SnapshotStore
 
@@ -129,7 +130,7 @@ def _recovery(count: int) -> dict[str, float]:
     stopped_ms = (time.perf_counter() - began) * 1_000
     with tempfile.TemporaryDirectory() as directory:
         began = time.perf_counter()
-        path = SnapshotStore(Path(directory)).save(Snapshot(1, {}, state))
+        path = SnapshotStore(Path(directory)).save(Snapshot(LogPosition(1), state))
         saved_ms = (time.perf_counter() - began) * 1_000
         began = time.perf_counter()
         SnapshotStore(Path(directory)).load(path)

@@ -11,7 +11,7 @@ import structlog
 from clearinghouse.ledger import LedgerContradiction
 from clearinghouse.outbox import Outbox
 from clearinghouse.store import DatabaseLost, Intake, PositionMoved, database_errors, settle
-from exchange_shared.bus import ORDER_EXECUTION, Bus, Delivery, QueueReader, SequenceTracker
+from exchange_shared.bus import ORDER_EXECUTION, Bus, Delivery, LogPosition, QueueReader
 from exchange_shared.messages import MATCHING_ENGINE, AnyExecution, execution_decoder
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import RETRY_SECONDS, Connection, load_position
@@ -82,7 +82,7 @@ class Settlement:
                 stored = await load_position(connection, ORDER_EXECUTION)
             self.database_problem = None
             self._outbox.look()
-            await self._book_all(connection, stored.position, stored.tracker())
+            await self._book_all(connection, stored)
         finally:
             await self._release(connection)
 
@@ -90,38 +90,29 @@ class Settlement:
         with suppress(DatabaseLost), database_errors():
             await self._pool.release(connection)
 
-    async def _book_all(
-        self, connection: Connection, position: int | None, tracker: SequenceTracker
-    ) -> None:
+    async def _book_all(self, connection: Connection, stored: LogPosition) -> None:
         reader = QueueReader(
             self._bus,
             ORDER_EXECUTION,
             execution_decoder(),
-            tracker,
+            stored,
             reader="clearinghouse",
             metrics=self._metrics,
             max_records=self._max_executions,
         )
-        after_seq = tracker.last_seen().get(MATCHING_ENGINE, 0)
-        async with aclosing(reader.read(position)) as lists:
+        after_seq = stored.sources.get(MATCHING_ENGINE, 0)
+        async with aclosing(reader.read()) as lists:
             async for deliveries in lists:
-                intake = _gather(position, deliveries)
-                await self._book_one(connection, intake, tracker, after_seq)
-                position = intake.position
+                intake = _gather(stored, reader.applied, deliveries)
+                await self._book_one(connection, intake, after_seq)
+                stored = intake.after
                 after_seq += len(intake.executions)
 
-    async def _book_one(
-        self,
-        connection: Connection,
-        intake: Intake,
-        tracker: SequenceTracker,
-        after_seq: int,
-    ) -> None:
+    async def _book_one(self, connection: Connection, intake: Intake, after_seq: int) -> None:
         started = time.monotonic()
         reports = await settle(
             connection,
             intake,
-            tracker,
             after_seq=after_seq,
             published_seq=self._outbox.published_seq,
         )
@@ -134,10 +125,12 @@ class Settlement:
         await asyncio.sleep(max(0.0, self._interval_seconds - seconds))
 
 
-def _gather(position: int | None, deliveries: list[Delivery[AnyExecution]]) -> Intake:
+def _gather(
+    before: LogPosition, after: LogPosition, deliveries: list[Delivery[AnyExecution]]
+) -> Intake:
     return Intake(
-        position,
-        deliveries[-1].position,
+        before,
+        after,
         [record for delivery in deliveries for record in delivery.records],
         [record for delivery in deliveries for record in delivery.copies],
     )

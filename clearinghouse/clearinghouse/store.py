@@ -19,7 +19,7 @@ from clearinghouse.ledger import (
     touched_accounts,
     transfers_of,
 )
-from exchange_shared.bus import ORDER_EXECUTION, SequenceTracker
+from exchange_shared.bus import ORDER_EXECUTION, LogPosition
 from exchange_shared.messages import CLEARINGHOUSE, AnyExecution, TradeExecuted, encode_batch
 from exchange_shared.postgres import (
     CONNECTION_LOST,
@@ -73,8 +73,8 @@ class ReportBatch:
 class Intake:
     """What was read from `order_execution`: the positions it lies between, and what it holds."""
 
-    after_position: int | None
-    position: int
+    before: LogPosition
+    after: LogPosition
     executions: Sequence[AnyExecution]
     copies: Sequence[AnyExecution]
 
@@ -82,7 +82,6 @@ class Intake:
 async def settle(
     connection: Connection,
     intake: Intake,
-    tracker: SequenceTracker,
     *,
     after_seq: int,
     published_seq: int,
@@ -103,14 +102,14 @@ async def settle(
         async with connection.transaction():
             await connection.execute(QUERIES["begin_booking"])
             stored = await load_position(connection, ORDER_EXECUTION)
-            if stored.position != intake.after_position:
-                raise PositionMoved(f"from {intake.after_position} to {stored.position}")
+            if stored != intake.before:
+                raise PositionMoved(f"from {intake.before.position} to {stored.position}")
             reports = None
             if intake.executions:
                 reports = await _book(connection, intake.executions, after_seq, published_seq)
             if intake.copies:
                 await _compare(connection, intake.copies)
-            await store_position(connection, ORDER_EXECUTION, intake.position, tracker)
+            await store_position(connection, ORDER_EXECUTION, intake.after)
         return reports
 
 

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import structlog
 
-from exchange_shared.bus import DATA_FEED, Bus, Delivery, QueueReader
+from exchange_shared.bus import DATA_FEED, Bus, Delivery, LogPosition, QueueReader
 from exchange_shared.messages import (
     CLEARINGHOUSE,
     MATCHING_ENGINE,
@@ -14,7 +14,6 @@ from exchange_shared.messages import (
 )
 from exchange_shared.messages.events import AccountOpened, TradeExecuted
 from exchange_shared.metrics import Metrics
-from exchange_shared.postgres import StoredPosition
 from exchange_shared.units import now_us
 from market_data_feed.fanout import Fanout
 from market_data_feed.progress import Progress
@@ -29,12 +28,12 @@ YIELD_RECORDS = 1_000
 log = structlog.get_logger()
 
 
-def applied_seq(position: StoredPosition) -> int:
+def applied_seq(position: LogPosition) -> int:
     """The engine's last event at a position."""
     return position.sources.get(MATCHING_ENGINE, 0)
 
 
-def settled_seq(position: StoredPosition) -> int:
+def settled_seq(position: LogPosition) -> int:
     """The last execution at a position of which the clearinghouse has reported."""
     return position.sources.get(CLEARINGHOUSE, 0)
 
@@ -49,7 +48,7 @@ class Consumer:
         progress: Progress,
         fanout: Fanout,
         store: Store,
-        stored: StoredPosition,
+        stored: LogPosition,
         metrics: Metrics,
     ) -> None:
         self._bus = bus
@@ -80,26 +79,25 @@ class Consumer:
         Raises:
             SequenceGap, LogTruncated: records are missing from the log.
         """
-        tracker = self._applied.tracker()
         reader: QueueReader[AnyFeedRecord] = QueueReader(
             self._bus,
             DATA_FEED,
             feed_decoder(),
-            tracker,
+            self._applied,
             reader=SERVICE,
             metrics=self._metrics,
             whole_from=MATCHING_ENGINE,
         )
         end = await self._bus.last_position(DATA_FEED)
         self._watch_start(end)
-        async with aclosing(reader.read(self._applied.position)) as stream:
+        async with aclosing(reader.read()) as stream:
             async for deliveries in stream:
                 if self._store.is_full:
                     log.warning("reading_stopped", unstored=self._store.unstored)
                     await self._store.wait_for_room()
                 self._store.begin()
                 await self._apply(deliveries)
-                self._applied = StoredPosition(deliveries[-1].position, tracker.last_seen())
+                self._applied = reader.applied
                 self._progress.advance(applied_seq(self._applied), settled_seq(self._applied))
                 self._store.end(self._applied)
                 self._watch_start(end)

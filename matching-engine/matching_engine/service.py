@@ -18,9 +18,9 @@ from exchange_shared.bus import (
     ORDER_EXECUTION,
     Bus,
     Delivery,
+    LogPosition,
     Publisher,
     QueueReader,
-    SequenceTracker,
 )
 from exchange_shared.http import Health, create_app
 from exchange_shared.messages import (
@@ -62,8 +62,8 @@ class MatchingEngine:
         self._snapshot_every = settings.snapshot_every
         self._store = SnapshotStore(settings.snapshot_dir)
         snapshot = self._store.load_newest()
-        self._position = snapshot.position if snapshot else None
-        self._tracker = SequenceTracker(snapshot.sources if snapshot else None)
+        stored = snapshot.applied if snapshot else LogPosition()
+        self._position = stored.position
         self.exchange = Exchange(snapshot.state if snapshot else None)
         self._replay_until: int | None = None
         self._log_end_known = False
@@ -87,7 +87,7 @@ class MatchingEngine:
             bus,
             ORDER_ENTRY,
             command_decoder(),
-            self._tracker,
+            stored,
             reader=MATCHING_ENGINE,
             metrics=metrics,
             max_messages=1,
@@ -101,7 +101,7 @@ class MatchingEngine:
         """Apply commands for ever."""
         self._replay_until = await self._bus.last_position(ORDER_ENTRY)
         self._log_end_known = True
-        async for deliveries in self._reader.read(self._position):
+        async for deliveries in self._reader.read():
             for delivery in deliveries:
                 await self._apply(delivery)
             self._open_orders.set(self.exchange.open_orders)
@@ -136,8 +136,7 @@ class MatchingEngine:
 
     def _begin_snapshot(self) -> None:
         """Take down the present state, and write it in the background."""
-        assert self._position is not None, "there is nothing to write before the first command"
-        snapshot = Snapshot(self._position, self._tracker.last_seen(), self.exchange.state())
+        snapshot = Snapshot(self._reader.applied, self.exchange.state())
         self._since_snapshot = 0
         self._snapshot_task = asyncio.create_task(self._save(snapshot))
 
@@ -166,7 +165,7 @@ class MatchingEngine:
         end = self._replay_until
         if end is None or (self._position is not None and self._position >= end):
             return None
-        return f"replaying order_entry: at {self._position} of {self._replay_until}"
+        return f"replaying order_entry: at {self._position} of {end}"
 
 
 @contextlib.asynccontextmanager

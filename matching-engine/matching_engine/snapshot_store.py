@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from exchange_shared.bus import LogPosition
 from matching_engine.core import Exchange, ExchangeState
 from matching_engine.core.snapshot.format import decode_state, encode_state, hash_state
 
@@ -33,13 +34,13 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     execution_seq: int
     state_hash: str
     crc32: int
+    mark: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The state after the command at `position`, and what was seen of each source until then."""
+    """The state after what the engine had applied of `order_entry`."""
 
-    position: int
-    sources: dict[str, int]
+    applied: LogPosition
     state: ExchangeState
 
 
@@ -56,17 +57,20 @@ class SnapshotStore:
 
     def save(self, snapshot: Snapshot) -> Path:
         """Write a snapshot durably, and delete all but the newest three. Blocks on the disk."""
+        applied = snapshot.applied
+        assert applied.position is not None, "there is nothing to write before the first command"
         body = encode_state(snapshot.state)
         header = SnapshotHeader(
             format_version=FORMAT_VERSION,
-            position=snapshot.position,
-            sources=snapshot.sources,
+            position=applied.position,
+            sources=applied.sources,
             seq=snapshot.state.seq,
             execution_seq=snapshot.state.execution_seq,
             state_hash=hash_state(body),
             crc32=zlib.crc32(body),
+            mark=applied.mark,
         )
-        path = self._directory / f"{snapshot.position:020d}.snapshot"
+        path = self._directory / f"{applied.position:020d}.snapshot"
         unfinished = path.with_suffix(".tmp")
         with unfinished.open("wb") as file:
             file.write(msgspec.json.encode(header))
@@ -116,7 +120,7 @@ class SnapshotStore:
         exact = header.format_version == FORMAT_VERSION
         if exact and hash_state(encode_state(Exchange(state).state())) != header.state_hash:
             raise BadSnapshotError("the restored state has another hash")
-        return Snapshot(header.position, header.sources, state)
+        return Snapshot(LogPosition(header.position, header.sources, header.mark), state)
 
     def files(self) -> list[Path]:
         """The snapshot files, newest first."""

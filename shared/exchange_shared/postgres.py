@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from exchange_shared.bus import SequenceTracker
+from exchange_shared.bus import LogPosition
 
 log = structlog.get_logger()
 
@@ -53,39 +53,27 @@ def load_queries(package: str, file: str = "queries.sql") -> dict[str, str]:
     return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
 
 
-class StoredPosition(msgspec.Struct, frozen=True):
-    """Where a consumer stands in a queue: the last applied position, and what it saw of whom."""
-
-    position: int | None
-    sources: dict[str, int]
-
-    def tracker(self) -> SequenceTracker:
-        """A tracker that goes on from here."""
-        return SequenceTracker(self.sources)
-
-
-async def load_position(connection: Connection, queue: str) -> StoredPosition:
-    """The consumer's position in a queue; before the first record it is `None`."""
+async def load_position(connection: Connection, queue: str) -> LogPosition:
+    """The consumer's position in a queue."""
     row = await connection.fetchrow(
-        "SELECT position, sources FROM consumer_position WHERE queue = $1", queue
+        "SELECT position, sources, mark FROM consumer_position WHERE queue = $1", queue
     )
     if row is None:
-        return StoredPosition(None, {})
-    return StoredPosition(row["position"], msgspec.json.decode(row["sources"]))
+        return LogPosition()
+    return LogPosition(row["position"], msgspec.json.decode(row["sources"]), row["mark"])
 
 
-async def store_position(
-    connection: Connection, queue: str, position: int, tracker: SequenceTracker
-) -> None:
+async def store_position(connection: Connection, queue: str, applied: LogPosition) -> None:
     """Store the position; call it in the transaction that stores the effect.
 
     The sources are JSON as text, because their order (longest silent first) is part of it.
     """
     await connection.execute(
-        "INSERT INTO consumer_position (queue, position, sources) VALUES ($1, $2, $3)"
+        "INSERT INTO consumer_position (queue, position, sources, mark) VALUES ($1, $2, $3, $4)"
         " ON CONFLICT (queue) DO UPDATE SET position = excluded.position,"
-        " sources = excluded.sources",
+        " sources = excluded.sources, mark = excluded.mark",
         queue,
-        position,
-        msgspec.json.encode(tracker.last_seen()).decode(),
+        applied.position,
+        msgspec.json.encode(applied.sources).decode(),
+        applied.mark,
     )

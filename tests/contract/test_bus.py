@@ -234,3 +234,16 @@ async def test_a_closed_bus_refuses_everything(bus: Bus) -> None:
         await read(bus, ORDER_ENTRY, None, 1)
     with pytest.raises(BusClosed):
         await bus.last_position(ORDER_ENTRY)
+
+
+async def test_one_message_can_be_looked_at(bus: Bus) -> None:
+    for body in (b"one", b"two", b"three"):
+        await bus.publish(ORDER_ENTRY, body)
+    positions = [message.position for message in await read_all(bus, ORDER_ENTRY)]
+    found = [await bus.message_at(ORDER_ENTRY, position) for position in positions]
+    assert bodies(found) == [b"one", b"two", b"three"]
+    assert [message.position for message in found] == positions
+    with pytest.raises(LogTruncated):
+        await bus.message_at(ORDER_ENTRY, positions[-1] + 1)
+    with pytest.raises(LogTruncated):
+        await bus.message_at(DATA_FEED, positions[0])

@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
-from exchange_shared.bus import DEAD_LETTER, ORDER_ENTRY, BusClosed, open_bus
+from exchange_shared.bus import DEAD_LETTER, ORDER_ENTRY, BusClosed, LogDiffers, open_bus
 from exchange_shared.bus.rabbitmq import RabbitMQBus
 from exchange_shared.bus.topology import BROKER_EXCHANGE, declare_topology
 from tests.support.bus import bodies, read, read_all
@@ -243,3 +243,24 @@ async def test_a_cancelled_publish_leaves_no_trouble_behind(rabbitmq_url: str) -
     assert publishing.cancelled()
     assert bus.unavailable_reason() is None
     await bus.close()
+
+
+async def test_a_queue_that_was_lost_and_written_anew_is_not_read_on(
+    rabbitmq_server: RabbitMQServer, rabbitmq_url: str
+) -> None:
+    reader, writer = RabbitMQBus(rabbitmq_url), RabbitMQBus(rabbitmq_url)
+    for body in (b"one", b"two"):
+        await writer.publish(ORDER_ENTRY, body)
+    async with aclosing(reader.subscribe(ORDER_ENTRY, None)) as stream:
+        seen = [await anext(stream)]
+        while seen[-1][-1].body != b"two":
+            seen.append(await anext(stream))
+        async with await aio_pika.connect(rabbitmq_url) as connection:
+            await (await connection.channel()).queue_delete(ORDER_ENTRY)
+        await declare_topology(rabbitmq_url)
+        for body in (b"one", b"other", b"three"):
+            await writer.publish(ORDER_ENTRY, body)
+        with pytest.raises(LogDiffers, match="order_entry has another message at 1"):
+            await anext(stream)
+    await reader.close()
+    await writer.close()

@@ -68,7 +68,6 @@ NOT_A_BATCH = [
     b"\x00\xff\xfe",
     b"[" * 50_000,
     b'{"hello": "world"}',
-    encode_batch("latecomer", 99, [OrderReport(time_us=1, status="denied", client_id="bob")]),
     b'{"version":2,"source":"x","seq":1,"records":[{}]}',
     b'{"version":1,"source":"x","seq":1,"records":[{"type":"?"}]}',
 ]

@@ -18,8 +18,8 @@ from exchange_shared.bus import (
     DATA_FEED,
     DEAD_LETTER,
     ORDER_EXECUTION,
+    LogPosition,
     QueueReader,
-    SequenceTracker,
 )
 from exchange_shared.messages import (
     AnyExecution,
@@ -87,12 +87,12 @@ class World:
             MemoryBus(self.log),
             DATA_FEED,
             feed_decoder(),
-            SequenceTracker(),
+            LogPosition(),
             reader="test",
             metrics=Metrics(),
         )
         reports: list[AnyFeedRecord] = []
-        async with asyncio.timeout(WAIT_SECONDS), aclosing(reader.read(None)) as lists:
+        async with asyncio.timeout(WAIT_SECONDS), aclosing(reader.read()) as lists:
             while len(reports) < len(self.expected_reports):
                 for delivery in await anext(lists):
                     assert delivery.source == "clearinghouse"
@@ -384,7 +384,7 @@ async def test_garbage_goes_to_the_drawer_and_the_rest_is_booked(world: World) -
         b"\xff\x00",
         b"[]",
         b"{}",
-        b'{"version":1,"source":"nobody","seq":7,"records":[{"type":"trade_executed"}]}',
+        b'{"version":1,"source":"nobody","seq":1,"records":[{"type":"trade_executed"}]}',
         b'{"version":2,"source":"matching-engine","seq":3,"records":[]}',
         b"[" * 100_000,
         b"",

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from exchange_shared.bus import DATA_FEED, SequenceTracker
+from exchange_shared.bus import DATA_FEED, LogPosition
 from exchange_shared.messages import (
     ListSecurity,
     SetClientLimits,
@@ -527,8 +527,8 @@ async def test_after_a_restart_the_states_are_known_from_the_database(
         " VALUES ('MSFT', 100, 4200000, 100, 0, 0, 0, 0, 'halted', $1)",
         until_us,
     )
-    tracker = SequenceTracker({"matching-engine": stored_seq})
-    await store_position(connection, DATA_FEED, stored_position, tracker)
+    stored = LogPosition(stored_position, {"matching-engine": stored_seq})
+    await store_position(connection, DATA_FEED, stored)
     await connection.close()
     async with running_gateway(
         bus, tmp_path, operator_key=OPERATOR_KEY, market_dsn=databases.market_data

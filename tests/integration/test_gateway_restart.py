@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from exchange_shared.auth import hash_api_key
-from exchange_shared.bus import DATA_FEED, DEAD_LETTER, SequenceTracker
+from exchange_shared.bus import DATA_FEED, DEAD_LETTER, LogPosition
 from exchange_shared.messages import MATCHING_ENGINE, OrderAccepted, encode_batch
 from exchange_shared.postgres import store_position
 from exchange_shared.units import now_us
@@ -107,8 +107,8 @@ async def store(databases: Databases, seq: int, position: int | None, keys: dict
         await connection.execute(
             "INSERT INTO client VALUES ($1, $2, 0, 0)", client_id, hash_api_key(api_key)
         )
-    tracker = SequenceTracker({"matching-engine": seq})
-    await store_position(connection, DATA_FEED, position, tracker)
+    stored = LogPosition(position, {"matching-engine": seq})
+    await store_position(connection, DATA_FEED, stored)
     await connection.close()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, QueueReader, SequenceTracker
+from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, LogPosition, QueueReader
 from exchange_shared.messages import (
     AccountConfirmed,
     AccountOpened,
@@ -94,11 +94,11 @@ class FakeEngine:
             bus,
             ORDER_ENTRY,
             command_decoder(),
-            SequenceTracker(),
+            LogPosition(),
             reader="fake-engine",
             metrics=Metrics(),
         )
-        async with aclosing(reader.read(None)) as stream:
+        async with aclosing(reader.read()) as stream:
             async for deliveries in stream:
                 for delivery in deliveries:
                     await self.answering.wait()

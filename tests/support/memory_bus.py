@@ -84,6 +84,14 @@ class MemoryBus:
                     await self.log.arrived.wait()
             self._check_open()
 
+    async def message_at(self, queue: str, position: int) -> Message:
+        """One message; see `Bus`."""
+        self._check_open()
+        for message in self.log.queues[queue]:
+            if message.position == position:
+                return message
+        raise LogTruncated(f"{queue} has no message {position}")
+
     async def last_position(self, queue: str) -> int | None:
         """The position of the newest message; see `Bus`."""
         self._check_open()

@@ -209,10 +209,10 @@ def check_snapshots(directory: Path | None, hashes: dict[int, str]) -> Finding:
                 if path.exists():
                     problems.append(f"{path.name}: {error}")
                 continue
-            if snapshot.position not in hashes:
+            if snapshot.applied.position not in hashes:
                 continue
             checked += 1
-            if Exchange(snapshot.state).state_hash() != hashes[snapshot.position]:
+            if Exchange(snapshot.state).state_hash() != hashes[snapshot.applied.position]:
                 problems.append(f"{path.name}: a replay gives another state")
     check = "snapshots are what a replay gives"
     looked_at = f"{checked} snapshots" if directory else "no directory given, nothing checked"

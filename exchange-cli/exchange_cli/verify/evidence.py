@@ -9,8 +9,8 @@ from exchange_shared.bus import (
     ORDER_ENTRY,
     ORDER_EXECUTION,
     Bus,
+    LogPosition,
     QueueReader,
-    SequenceTracker,
 )
 from exchange_shared.messages import (
     AnyCommand,
@@ -68,12 +68,12 @@ async def _read_all(
         bus,
         queue,
         decoder,
-        SequenceTracker(),
+        LogPosition(),
         reader="verify",
         metrics=Metrics(),
         keep_copies=False,
     )
-    async with aclosing(reader.read(None)) as deliveries_stream:
+    async with aclosing(reader.read()) as deliveries_stream:
         async for deliveries in deliveries_stream:
             found += [(delivery.position, delivery.records) for delivery in deliveries]
             if found[-1][0] >= end:

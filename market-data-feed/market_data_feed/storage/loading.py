@@ -1,7 +1,7 @@
 """Loading the projections as the database has them, at its position."""
 
-from exchange_shared.bus import DATA_FEED
-from exchange_shared.postgres import Connection, StoredPosition, load_position, load_queries
+from exchange_shared.bus import DATA_FEED, LogPosition
+from exchange_shared.postgres import Connection, load_position, load_queries
 from market_data_feed.projections import Projections
 from market_data_feed.projections.market import RECENT_TRADES
 from market_data_feed.storage.rows import order_of, security_of, trade_of
@@ -10,7 +10,7 @@ _QUERIES = load_queries(__package__)
 _LAST = 2**62
 
 
-async def load_projections(connection: Connection) -> tuple[Projections, StoredPosition]:
+async def load_projections(connection: Connection) -> tuple[Projections, LogPosition]:
     """The projections, and the position after which reading goes on."""
     projections = Projections()
     async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from exchange_shared.bus import DATA_FEED
+from exchange_shared.bus import DATA_FEED, LogPosition
 from exchange_shared.metrics import Metrics
-from exchange_shared.postgres import Connection, StoredPosition, load_position, store_position
+from exchange_shared.postgres import Connection, load_position, store_position
 from market_data_feed.projections import Order, Projections
 from market_data_feed.storage.database import UNAVAILABLE, Database
 from market_data_feed.storage.rows import (
@@ -38,8 +38,8 @@ class StoreMoved(Exception):
 class _Transaction:
     """What is written together, and between which positions."""
 
-    before: int | None
-    after: StoredPosition
+    before: LogPosition
+    after: LogPosition
     execution_seq: int
     report_seq: int
     rows: Rows
@@ -54,7 +54,7 @@ class Store:
         self,
         database: Database,
         projections: Projections,
-        stored: StoredPosition,
+        stored: LogPosition,
         metrics: Metrics,
         *,
         max_unstored: int,
@@ -86,7 +86,7 @@ class Store:
         """Records are about to be applied: until `end` the projections are between positions."""
         self._consistent.clear()
 
-    def end(self, applied: StoredPosition) -> None:
+    def end(self, applied: LogPosition) -> None:
         """The projections stand at this position."""
         self._applied = applied
         self._consistent.set()
@@ -150,7 +150,7 @@ class Store:
         changes = self._projections.take_changes()
         self._in_flight = len(changes)
         return _Transaction(
-            before=self._stored.position,
+            before=self._stored,
             after=self._applied,
             execution_seq=self._projections.execution_seq,
             report_seq=self._projections.report_seq,
@@ -188,12 +188,12 @@ class Store:
         async with self._database.pool.acquire() as connection, connection.transaction():
             await connection.execute(queries["lock"])
             stored = await load_position(connection, DATA_FEED)
-            if stored.position == transaction.before:
+            if stored == transaction.before:
                 await _execute(connection, queries, transaction)
-            elif stored.position != transaction.after.position:
+            elif stored != transaction.after:
                 raise StoreMoved(
                     f"market_data is at position {stored.position} of {DATA_FEED},"
-                    f" this feed left it at {transaction.before}"
+                    f" this feed left it at {transaction.before.position}"
                 )
 
 
@@ -213,9 +213,7 @@ async def _execute(
     await connection.execute(
         queries["store_progress"], transaction.execution_seq, transaction.report_seq
     )
-    after = transaction.after
-    assert after.position is not None, "nothing was applied"
-    await store_position(connection, DATA_FEED, after.position, after.tracker())
+    await store_position(connection, DATA_FEED, transaction.after)
 
 
 async def _run(connection: Connection, query: str, rows: list[Row]) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from exchange_shared.bus import DATA_FEED, Bus, QueueReader
+from exchange_shared.bus import DATA_FEED, Bus, LogPosition, QueueReader
 from exchange_shared.messages import (
     MATCHING_ENGINE,
     WRITERS,
@@ -35,7 +35,7 @@ from exchange_shared.messages import (
 )
 from exchange_shared.messages.commands import snake_case
 from exchange_shared.metrics import Metrics
-from exchange_shared.postgres import StoredPosition, load_position, load_queries, open_pool
+from exchange_shared.postgres import load_position, load_queries, open_pool
 from order_entry_gateway.answers.builder import AnswerCollector
 from order_entry_gateway.api_keys import KeyTable
 from order_entry_gateway.feed_tail.execution_reports import Report
@@ -108,9 +108,7 @@ _WRITERS: dict[type, str] = {
 }
 
 
-async def load_stored(
-    dsn: str, keys: KeyTable, ids: OrderIds, market: MarketStatus
-) -> StoredPosition:
+async def load_stored(dsn: str, keys: KeyTable, ids: OrderIds, market: MarketStatus) -> LogPosition:
     """Take in the keys, the states of securities and the greatest order id of `market_data`.
 
     Returns the position in `data_feed` up to which they are complete. A database without tables
@@ -132,7 +130,7 @@ async def load_stored(
             ids.raise_floor(greatest)
             return stored
     except asyncpg.UndefinedTableError:
-        return StoredPosition(None, {})
+        return LogPosition()
     finally:
         await pool.close()
 
@@ -177,7 +175,7 @@ class Tail:
         on_loaded: Callable[[], None],
     ) -> None:
         """Load what is stored, call `on_loaded`, then read on from there."""
-        stored = StoredPosition(None, {})
+        stored = LogPosition()
         if dsn is not None:
             stored = await load_stored(dsn, self._keys, self._ids, self._market)
         log.info("api_keys_loaded", clients=len(self._keys), position=stored.position)
@@ -187,12 +185,12 @@ class Tail:
             bus,
             DATA_FEED,
             BatchDecoder(TailRecord, _WRITERS),
-            stored.tracker(),
+            stored,
             reader="order-entry-gateway",
             metrics=metrics,
             whole_from=MATCHING_ENGINE,
         )
-        async with aclosing(reader.read(stored.position)) as stream:
+        async with aclosing(reader.read()) as stream:
             async for deliveries in stream:
                 for delivery in deliveries:
                     self.apply(delivery.records)

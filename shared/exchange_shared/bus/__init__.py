@@ -1,5 +1,6 @@
 """The message bus: a small port, and adapters for RabbitMQ streams and for a SQLite file."""
 
+from exchange_shared.bus.position import LogPosition
 from exchange_shared.bus.protocol import (
     DATA_FEED,
     DEAD_LETTER,
@@ -9,6 +10,7 @@ from exchange_shared.bus.protocol import (
     Bus,
     BusClosed,
     BusError,
+    LogDiffers,
     LogTruncated,
     Message,
     MessageTooLarge,
@@ -29,6 +31,8 @@ __all__ = [
     "BusError",
     "DeadLetter",
     "Delivery",
+    "LogDiffers",
+    "LogPosition",
     "LogTruncated",
     "Message",
     "MessageTooLarge",

@@ -34,6 +34,10 @@ class LogTruncated(BusError):
     """A queue ends before, or begins after, a position that this service has already applied."""
 
 
+class LogDiffers(BusError):
+    """A queue has another message at a position than the one that this service has read there."""
+
+
 class MessageTooLarge(BusError):
     """The broker takes no message of this size."""
 
@@ -66,6 +70,17 @@ class Bus(Protocol):
 
         Raises:
             LogTruncated: the queue no longer has, or does not have, the message at `after`.
+            LogDiffers: after a lost connection the queue has another message at a position than
+                the one that was yielded.
+            BusClosed: the bus was closed.
+        """
+        ...
+
+    async def message_at(self, queue: str, position: int) -> Message:
+        """One message.
+
+        Raises:
+            LogTruncated: the queue no longer has it, or does not have it.
             BusClosed: the bus was closed.
         """
         ...

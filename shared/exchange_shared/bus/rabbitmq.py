@@ -11,7 +11,13 @@ import structlog
 from aio_pika.abc import AbstractConnection, AbstractExchange
 from aiormq.exceptions import ChannelPreconditionFailed, DeliveryError
 
-from exchange_shared.bus.protocol import BusClosed, LogTruncated, Message, MessageTooLarge
+from exchange_shared.bus.protocol import (
+    BusClosed,
+    LogDiffers,
+    LogTruncated,
+    Message,
+    MessageTooLarge,
+)
 from exchange_shared.bus.rabbitmq_link import TROUBLE, connect, disconnect, no_leak
 from exchange_shared.bus.rabbitmq_stream import RPC_SECONDS, StreamReader
 from exchange_shared.bus.topology import BROKER_EXCHANGE
@@ -147,6 +153,7 @@ class RabbitMQBus:
 
     async def subscribe(self, queue: str, after: int | None) -> AsyncGenerator[list[Message], None]:
         """Everything in `queue` after a position, then what comes; see `Bus`."""
+        last: Message | None = None
         with self._attempting(f"read {queue}") as attempts:
             while True:
                 self._check_open()
@@ -156,9 +163,12 @@ class RabbitMQBus:
                     reader = await self._attach(queue, offset)
                     attempts.succeeded()
                     messages = await self._first_messages(reader, queue, after)
+                    if after is not None:
+                        _check_same(queue, last, messages.pop(0))
                     while True:
                         if messages:
-                            after = messages[-1].position
+                            last = messages[-1]
+                            after = last.position
                             yield messages
                         self._check_open()
                         messages = await reader.take()
@@ -171,7 +181,7 @@ class RabbitMQBus:
     async def _first_messages(
         self, reader: StreamReader, queue: str, after: int | None
     ) -> list[Message]:
-        """What arrives first, without the message at `after`, which must be there."""
+        """What arrives first: the message at `after`, which must be there, or the first one."""
         if after is None:
             messages = await reader.take()
             if messages[0].position != 0:
@@ -191,7 +201,22 @@ class RabbitMQBus:
             raise
         if messages[0].position != after:
             raise LogTruncated(f"{queue} has no message {after}, only {messages[0].position}…")
-        return messages[1:]
+        return messages
+
+    async def message_at(self, queue: str, position: int) -> Message:
+        """One message; see `Bus`."""
+        with self._attempting(f"look at {queue}") as attempts:
+            while True:
+                self._check_open()
+                reader: StreamReader | None = None
+                try:
+                    reader = await self._attach(queue, position)
+                    return (await self._first_messages(reader, queue, position))[0]
+                except TROUBLE as error:
+                    await attempts.failed(error)
+                finally:
+                    if reader is not None:
+                        await self._detach(reader)
 
     async def last_position(self, queue: str) -> int | None:
         """The position of the newest message; see `Bus`."""
@@ -248,3 +273,12 @@ class RabbitMQBus:
     def _check_open(self) -> None:
         if self._closing.is_set():
             raise BusClosed("the bus is closed")
+
+
+def _check_same(queue: str, last: Message | None, found: Message) -> None:
+    """See that what a stream has at the position of the last message is still that message."""
+    if last is not None and last.body != found.body:
+        raise LogDiffers(
+            f"{queue} has another message at {last.position} than the one that was read there:"
+            " its end was lost, and written anew"
+        )

@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
+from exchange_shared.bus.position import LogPosition, ReadMessage
 from exchange_shared.bus.protocol import DEAD_LETTER, Bus, Message
-from exchange_shared.bus.sequence import SequenceGap, SequenceTracker, UnknownSource
+from exchange_shared.bus.sequence import SequenceGap
 from exchange_shared.messages import BatchDecoder, UndecodableRecord, forgery
 from exchange_shared.metrics import Metrics
 
@@ -37,9 +38,12 @@ class Delivery(Generic[Record]):
 
 @dataclass(slots=True)
 class _Group(Generic[Record]):
-    """What has arrived of records that belong together, and the position before the first."""
+    """What has arrived of records that belong together, and the message before the first.
 
-    after: int
+    Without that the group follows the stored position.
+    """
+
+    after: ReadMessage | None
     records: list[Record]
 
 
@@ -61,7 +65,7 @@ class QueueReader(Generic[Record]):
         bus: Bus,
         queue: str,
         decoder: BatchDecoder[Record],
-        tracker: SequenceTracker,
+        stored: LogPosition,
         *,
         reader: str,
         metrics: Metrics,
@@ -73,35 +77,49 @@ class QueueReader(Generic[Record]):
         """Undecodable records are copied to `dead_letter`, unless `keep_copies` is false.
 
         What a source `whole_from` published together is delivered together, also when it took
-        several messages: with the last of them. Until then positions and tracker stand before the
-        first, so a reader that starts again reads all of them again. (Nothing can stand before the
+        several messages: with the last of them. Until then positions stand before the first, so a
+        reader that starts again reads all of them again. (Nothing can stand before the
         first message of a queue, so what begins with that is delivered as it comes.)
         """
         self._bus = bus
         self._queue = queue
         self._decoder = decoder
-        self._tracker = tracker
+        self._stored = stored
+        self._tracker = stored.tracker()
         self._reader = reader
         self._max_records = max_records
         self._max_messages = max_messages
         self._keep_copies = keep_copies
         self._whole_from = whole_from
         self._group: _Group[Record] | None = None
-        self._last_position: int | None = None
+        self._last: ReadMessage | None = None
+        self._yielded: tuple[ReadMessage | None, dict[str, int]] = (None, stored.sources)
         self._undecodable = metrics.undecodable.labels(queue)
 
-    async def read(self, after: int | None) -> AsyncGenerator[list[Delivery[Record]], None]:
-        """Everything after a position, for ever, as it gathers.
+    @property
+    def applied(self) -> LogPosition:
+        """Where the list ends that was yielded last, and reading goes on later."""
+        message, sources = self._yielded
+        if message is None:
+            return msgspec.structs.replace(self._stored, sources=sources)
+        return message.after(sources)
+
+    async def read(self) -> AsyncGenerator[list[Delivery[Record]], None]:
+        """Everything after the stored position, for ever, as it gathers.
 
         A list holds at most `max_messages`, and ends with the one that makes it `max_records`.
-        When the caller asks for the next list it has applied the one before; the tracker then
-        stands at its end, so position and tracker can be stored together with the effect. A gap
-        is read again once from the log before it is believed.
+        When the caller asks for the next list it has applied the one before: `applied` is to be
+        stored with the effect. A gap is read again
+        once from the log before it is believed.
 
         Raises:
+            LogTruncated: the queue no longer has, or does not have, the stored position.
+            LogDiffers: it has another message there.
             SequenceGap: records are missing from the log itself.
         """
-        self._last_position = after
+        after = self._stored.position
+        if after is not None:
+            self._stored.check(self._queue, await self._bus.message_at(self._queue, after))
         suspected = False
         gap_after: int | None = None
         while True:
@@ -113,6 +131,8 @@ class QueueReader(Generic[Record]):
                         deliveries, gap = await self._deliver_some(waiting)
                         if deliveries:
                             after = deliveries[-1].position
+                            last = self._last if self._group is None else self._group.after
+                            self._yielded = (last, self._tracker.last_seen())
                             yield deliveries
                     if gap:
                         break
@@ -139,22 +159,27 @@ class QueueReader(Generic[Record]):
         return deliveries, None
 
     async def _deliver(self, message: Message) -> Delivery[Record]:
-        before, self._last_position = self._last_position, message.position
         try:
             batch, bad = self._decoder.decode(message.body)
             if reason := forgery(message.user, batch):
                 raise UndecodableRecord(reason)
-            seen = self._tracker.admit(batch.source, batch.seq, len(batch.records))
-        except (UndecodableRecord, UnknownSource) as error:
+        except UndecodableRecord as error:
             await self._pass_over(message, str(error))
+            self._last = ReadMessage(message.position, "", 0, message.body)
             return Delivery(self._position_after(message), "", [])
+        count = len(batch.records)
+        seen = self._tracker.admit(batch.source, batch.seq, count)
+        before = self._last
+        self._last = ReadMessage(
+            message.position, batch.source, batch.seq + count - 1, message.body
+        )
         for index, error_text in bad.items():
             if index >= seen:
                 await self._pass_over(message, f"record {index} of the batch: {error_text}")
         records = [record for record in batch.records[seen:] if record is not None]
         copies = [record for record in batch.records[:seen] if record is not None]
-        if batch.source == self._whole_from and seen < len(batch.records):
-            if batch.more and self._group is None and before is not None:
+        if batch.source == self._whole_from and seen < count:
+            if batch.more and self._group is None and (before or self._stored.position is not None):
                 self._group = _Group(before, [])
                 self._tracker.hold(batch.source, batch.seq + seen - 1)
             records = self._gathered(records, complete=not batch.more)
@@ -175,7 +200,12 @@ class QueueReader(Generic[Record]):
 
     def _position_after(self, message: Message) -> int:
         """Where reading goes on later: before a group of which the last message is not there."""
-        return message.position if self._group is None else self._group.after
+        if self._group is None:
+            return message.position
+        if self._group.after is not None:
+            return self._group.after.position
+        assert self._stored.position is not None, "a group that follows nothing is kept"
+        return self._stored.position
 
     async def _pass_over(self, message: Message, error: str) -> None:
         """Count, log and keep a copy of what could not be read."""

@@ -10,7 +10,7 @@ class SequenceGap(Exception):
     """Records of a source are missing from a queue."""
 
 
-class UnknownSource(Exception):
+class UnknownSource(SequenceGap):
     """A batch in the middle of a sequence of which this reader never saw the beginning."""
 
 

@@ -156,6 +156,15 @@ class SQLiteBus:
                 await state.wait()
             self._check_open()
 
+    async def message_at(self, queue: str, position: int) -> Message:
+        """One message; see `Bus`."""
+        state = self._state(queue)
+        self._check_open()
+        if self._read_only:
+            await self._refresh(queue)
+        _check_has(queue, state, position)
+        return (await self._read(queue, position - 1))[0]
+
     async def last_position(self, queue: str) -> int | None:
         """The position of the newest message; see `Bus`."""
         state = self._state(queue)
@@ -272,6 +281,12 @@ def _start(queue: str, state: _Queue, after: int | None) -> int:
         if state.first > 1 and queue != DEAD_LETTER:
             raise LogTruncated(f"{queue} begins with message {state.first}, not with the first")
         return state.first - 1
-    if not state.first <= after <= state.last:
-        raise LogTruncated(f"{queue} has no message {after}, it has {state.first} to {state.last}")
+    _check_has(queue, state, after)
     return after
+
+
+def _check_has(queue: str, state: _Queue, position: int) -> None:
+    if not state.first <= position <= state.last:
+        raise LogTruncated(
+            f"{queue} has no message {position}, it has {state.first} to {state.last}"
+        )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange_shared.bus import LogPosition
 from matching_engine.core import Exchange
 from matching_engine.snapshot_store import BadSnapshotError, Snapshot, SnapshotStore
 from tests.support.flows import market_commands, order_flow
@@ -16,7 +17,8 @@ def snapshot_at(position: int) -> Snapshot:
     exchange = Exchange()
     for command in [*market_commands(), *order_flow(3, 50 + position)]:
         exchange.apply(command)
-    return Snapshot(position, {"gateway-1": position}, exchange.state())
+    applied = LogPosition(position, {"gateway-1": position}, f"gateway-1 {position} digest")
+    return Snapshot(applied, exchange.state())
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
@@ -34,7 +36,7 @@ def test_the_newest_three_are_kept(tmp_path: Path) -> None:
     store = SnapshotStore(tmp_path)
     for position in (1, 2, 30, 4):
         store.save(snapshot_at(position))
-    assert [store.load(path).position for path in store.files()] == [30, 4, 2]
+    assert [store.load(path).applied.position for path in store.files()] == [30, 4, 2]
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "header", "version"])
@@ -57,7 +59,7 @@ def test_a_damaged_snapshot_is_passed_over_for_an_older_one(tmp_path: Path, dama
     path.write_bytes(body)
     loaded = store.load_newest()
     assert loaded is not None
-    assert loaded.position == 1
+    assert loaded.applied.position == 1
 
 
 def test_with_only_damaged_snapshots_the_engine_refuses_to_start_empty(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_an_unfinished_file_is_not_a_snapshot(tmp_path: Path) -> None:
     (tmp_path / "00000000000000000009.tmp").write_bytes(b"half of it")
     loaded = store.load_newest()
     assert loaded is not None
-    assert loaded.position == 1
+    assert loaded.applied.position == 1
 
 
 def test_an_engine_goes_on_from_a_snapshot_of_the_first_version(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from exchange_shared.bus import (
     ORDER_ENTRY,
     DeadLetter,
     Delivery,
+    LogDiffers,
+    LogPosition,
     Message,
     QueueReader,
     SequenceGap,
-    SequenceTracker,
 )
+from exchange_shared.bus.sequence import UnknownSource
 from exchange_shared.messages import AnyCommand, CancelOrder, command_decoder, encode_batch
 from exchange_shared.metrics import Metrics
 from tests.support.memory_bus import MemoryBus
@@ -43,7 +45,7 @@ class Reading:
         whole_from: str | None = None,
     ) -> None:
         self.bus = bus
-        self.tracker = SequenceTracker(last_seen)
+        self.stored = LogPosition(None, last_seen or {})
         self.metrics = Metrics()
         self._whole_from = whole_from
         self.limit()
@@ -54,7 +56,7 @@ class Reading:
             self.bus,
             ORDER_ENTRY,
             command_decoder(),
-            self.tracker,
+            self.stored,
             reader="matching-engine",
             metrics=self.metrics,
             max_messages=max_messages,
@@ -64,13 +66,16 @@ class Reading:
 
     async def list_sizes(self, count: int) -> list[int]:
         """How many deliveries the first lists have."""
-        async with asyncio.timeout(5), aclosing(self.reader.read(None)) as stream:
+        async with asyncio.timeout(5), aclosing(self.reader.read()) as stream:
             return [len(await anext(stream)) for _ in range(count)]
 
     async def deliveries(self, count: int, after: int | None = None) -> list[Delivery[AnyCommand]]:
-        """The first `count` deliveries."""
+        """The first `count` deliveries after a position."""
+        if after is not None:
+            self.stored = msgspec.structs.replace(self.stored, position=after)
+            self.limit()
         found: list[Delivery[AnyCommand]] = []
-        async with asyncio.timeout(5), aclosing(self.reader.read(after)) as stream:
+        async with asyncio.timeout(5), aclosing(self.reader.read()) as stream:
             while len(found) < count:
                 found += await anext(stream)
         return found
@@ -111,7 +116,7 @@ async def test_records_are_delivered_in_order_with_their_position() -> None:
         delivery(2, 3),
         delivery(3, 1, source="other"),
     ]
-    assert reader.tracker.last_seen() == {"gateway": 3, "other": 1}
+    assert reader.reader.applied.sources == {"gateway": 3, "other": 1}
 
 
 async def test_reading_goes_on_after_a_position() -> None:
@@ -201,7 +206,7 @@ async def test_a_reader_may_keep_no_copies_of_what_it_cannot_read() -> None:
         reader.bus,
         ORDER_ENTRY,
         command_decoder(),
-        reader.tracker,
+        reader.stored,
         reader="order-entry-gateway",
         metrics=reader.metrics,
         keep_copies=False,
@@ -219,22 +224,25 @@ async def test_the_body_of_a_dead_letter_is_cut() -> None:
     assert reader.dead_letters[0].body == "x" * 16_384
 
 
-async def test_a_source_whose_beginning_was_never_seen_is_passed_over() -> None:
+async def test_a_source_that_begins_in_the_middle_stops_the_reader() -> None:
     reader = await reading(batch(1, 1), batch(7, 8, source="stranger"), batch(2, 2))
 
-    assert await reader.deliveries(3) == [delivery(1, 1), delivery(2, source=""), delivery(3, 2)]
-    assert "stranger is unknown here" in reader.dead_letters[0].error
-    assert reader.tracker.last_seen() == {"gateway": 2}
+    stream = reader.reader.read()
+    assert await anext(stream) == [delivery(1, 1)]
+    with pytest.raises(UnknownSource, match="stranger is unknown here, and begins with record 7"):
+        await anext(stream)
+    assert reader.dead_letters == []
+    assert reader.reader.applied.sources == {"gateway": 1}
 
 
 async def test_a_gap_that_is_in_the_log_is_raised_after_all_that_came_before_it() -> None:
     reader = await reading(batch(1, 2), batch(3, 3), batch(5, 5), batch(6, 6))
 
-    stream = reader.reader.read(None)
+    stream = reader.reader.read()
     assert await anext(stream) == [delivery(1, 1, 2), delivery(2, 3)]
     with pytest.raises(SequenceGap, match="record 4 is missing, the next one is 5"):
         await anext(stream)
-    assert reader.tracker.last_seen() == {"gateway": 3}
+    assert reader.reader.applied.sources == {"gateway": 3}
 
 
 class LosingBus(MemoryBus):
@@ -288,7 +296,7 @@ async def test_what_belongs_together_is_delivered_with_its_last_message() -> Non
     ):
         await bus.publish(ORDER_ENTRY, body)
     reader = Reading(bus, whole_from="gateway")
-    async with asyncio.timeout(5), aclosing(reader.reader.read(None)) as stream:
+    async with asyncio.timeout(5), aclosing(reader.reader.read()) as stream:
         deliveries = await anext(stream)
     assert deliveries == [
         delivery(1, 1),
@@ -298,7 +306,7 @@ async def test_what_belongs_together_is_delivered_with_its_last_message() -> Non
         delivery(5, 2, 3, 4, 5, 6),
         delivery(6, 7),
     ]
-    assert reader.tracker.last_seen() == {"another": 1, "gateway": 7}
+    assert reader.reader.applied.sources == {"another": 1, "gateway": 7}
 
 
 async def test_a_reader_that_starts_again_in_the_middle_reads_all_of_it_again() -> None:
@@ -306,19 +314,54 @@ async def test_a_reader_that_starts_again_in_the_middle_reads_all_of_it_again() 
     for body in (batch(1, 1), batch(2, 3, more=True), batch(1, 1, "another")):
         await bus.publish(ORDER_ENTRY, body)
     first = Reading(bus, whole_from="gateway")
-    async with asyncio.timeout(5), aclosing(first.reader.read(None)) as stream:
-        position = (await anext(stream))[-1].position
-    sources = first.tracker.last_seen()
-    assert (position, sources) == (1, {"gateway": 1, "another": 1})
+    assert await first.deliveries(3) == [
+        delivery(1, 1),
+        delivery(1),
+        delivery(1, 1, source="another"),
+    ]
+    stored = first.reader.applied
+    assert (stored.position, stored.sources) == (1, {"gateway": 1, "another": 1})
 
-    await bus.publish(ORDER_ENTRY, batch(4, 4))
-    second = Reading(bus, sources, whole_from="gateway")
-    async with asyncio.timeout(5), aclosing(second.reader.read(position)) as stream:
-        assert await anext(stream) == [
-            delivery(1),
-            delivery(1, source="another"),
-            delivery(4, 2, 3, 4),
-        ]
+    await bus.publish(ORDER_ENTRY, batch(4, 4, more=True))
+    second = Reading(bus, whole_from="gateway")
+    second.stored = stored
+    second.limit()
+    async with asyncio.timeout(5), aclosing(second.reader.read()) as stream:
+        assert await anext(stream) == [delivery(1), delivery(1, source="another"), delivery(1)]
+        assert second.reader.applied == stored
+        await bus.publish(ORDER_ENTRY, batch(5, 5))
+        assert await anext(stream) == [delivery(5, 2, 3, 4, 5)]
+        assert second.reader.applied.position == 5
+
+
+async def test_a_position_tells_the_message_that_stands_there() -> None:
+    reader = await reading(batch(1, 2), b"garbage")
+    await reader.deliveries(1)
+    first, second = LogPosition(1, {"gateway": 2}), reader.reader.applied
+    assert second.position == 2
+    assert second.mark is not None
+    assert second.mark.startswith("? 0 ")
+    reader.limit(max_messages=1)
+    async with asyncio.timeout(5), aclosing(reader.reader.read()) as stream:
+        await anext(stream)
+        first = reader.reader.applied
+    assert first.mark is not None
+    assert first.mark.startswith("gateway 2 ")
+    first.check(ORDER_ENTRY, Message(1, batch(1, 2)))
+    with pytest.raises(LogDiffers, match=r"another message at 1 than the one .* \(gateway 2 "):
+        first.check(ORDER_ENTRY, Message(1, batch(1, 3)))
+    LogPosition(1).check(ORDER_ENTRY, Message(1, b"anything"))
+
+
+async def test_a_log_whose_end_was_lost_and_written_anew_is_not_read() -> None:
+    reader = await reading(batch(1, 2), batch(3, 3))
+    await reader.deliveries(2)
+    stored = reader.reader.applied
+    other = await reading(batch(1, 2), batch(1, 1, source="gateway-2"), batch(2, 2, "gateway-2"))
+    other.stored = stored
+    other.limit()
+    with pytest.raises(LogDiffers, match="order_entry has another message at 2"):
+        await anext(other.reader.read())
 
 
 @pytest.mark.parametrize(
@@ -335,7 +378,7 @@ async def test_a_source_that_died_in_the_middle_may_split_anew(again: list[bytes
     for body in (batch(1, 1), batch(2, 3, more=True), *again):
         await bus.publish(ORDER_ENTRY, body)
     reader = Reading(bus, whole_from="gateway")
-    async with asyncio.timeout(5), aclosing(reader.reader.read(None)) as stream:
+    async with asyncio.timeout(5), aclosing(reader.reader.read()) as stream:
         deliveries = await anext(stream)
     numbers = [numbers_of(one) for one in deliveries if one.records]
     assert numbers == [[1], [2, 3, 4, 5, 6]]
