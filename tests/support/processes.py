@@ -122,6 +122,14 @@ class ServerProcess:
         if not self.running:
             raise ServerFailed(f"{what}: ended\n{self.log_tail()}")
 
+    def wait_ended(self) -> int:
+        """Wait until it ends by itself; its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not in time.
+        """
+        return self._process.wait(START_SECONDS)
+
     def send_signal(self, number: int) -> None:
         """Send a signal, such as `SIGSTOP`."""
         self._process.send_signal(number)

@@ -112,6 +112,10 @@ class Stack:
 
         self._processes[service].wait_until(ready, service)
 
+    def wait_ended(self, service: str) -> int:
+        """Wait until a service ends by itself; its exit code."""
+        return self._processes[service].wait_ended()
+
     def kill(self, service: str) -> None:
         """End a service with SIGKILL."""
         self._processes[service].end(signal.SIGKILL)
