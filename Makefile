@@ -1,6 +1,7 @@
 # run    the whole exchange in one process, with bots and the web page; no Docker, no server
 #        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where
 # test   every test; ARGS="-k book" is handed to pytest
+# test-unit  the tests that need no server
 # check  formatting, lint, types, and who may import whom
 # bench  what the exchange can take; writes benchmarks/results.json
 # format rewrite the code in the house format
@@ -8,7 +9,7 @@
 #
 # Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
 
-.PHONY: run test check bench format lock
+.PHONY: run test test-unit check bench format lock
 
 BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
@@ -20,6 +21,9 @@ run: .venv/.packages
 test: .venv/.tools
 	@scripts/install-test-servers
 	$(BIN)/python -m pytest $(ARGS)
+
+test-unit: .venv/.tools
+	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 check: .venv/.tools
 	$(BIN)/ruff format --check
