@@ -17,6 +17,11 @@ DATABASES = ("clearing_data", "market_data")
 _virtual_hosts = itertools.count(1)
 
 
+def pytest_report_header() -> str:
+    """Tell on which broker the tests run: another version may behave in another way."""
+    return f"RabbitMQ: {RabbitMQServer.version()} ({RabbitMQServer.program()})"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a server, so that `-m "not rabbitmq"` leaves them out."""
     for item in items:

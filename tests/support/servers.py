@@ -217,9 +217,26 @@ class RabbitMQServer(_Server):
 
     @staticmethod
     def program() -> str | None:
-        """The path of the program, `None` when it is not installed."""
+        """The path of the program: `RABBITMQ_SERVER`, or the system's; `None`: there is none."""
+        if chosen := os.environ.get("RABBITMQ_SERVER"):
+            return chosen
         found = next((path for path in _RABBITMQ_PROGRAMS if Path(path).exists()), None)
         return found or shutil.which("rabbitmq-server")
+
+    @classmethod
+    def version(cls) -> str:
+        """What `program` says of its version, or why it says nothing."""
+        program = cls.program()
+        if program is None:
+            return "not installed"
+        command = Path(program).resolve().with_name("rabbitmqctl")
+        try:
+            answer = subprocess.run(
+                [command, "version"], capture_output=True, text=True, timeout=30, check=True
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"of unknown version ({error})"
+        return answer.stdout.strip()
 
     def __init__(self, *, max_message_bytes: int = 16 * 1024 * 1024) -> None:
         super().__init__("rabbitmq")
