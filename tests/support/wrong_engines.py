@@ -10,13 +10,14 @@ from exchange_shared.messages import ReplaceOrder, Side
 from exchange_shared.units import PPM
 from matching_engine.core import exchange
 from matching_engine.core.accounts import Account
-from matching_engine.core.book.book_side import BookSide, PriceLevel
-from matching_engine.core.book.order import Order
+from matching_engine.core.book.book_side import BookSide
+from matching_engine.core.book.order import Order, PriceLevel
 from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.book.stops import StopBook
 from matching_engine.core.commands import checks
 from matching_engine.core.commands import market_states as state_changes
 from matching_engine.core.market import Market
+from matching_engine.core.security import Security
 from matching_engine.core.trading import continuous
 from matching_engine.core.trading import trade as trade_module
 
@@ -61,14 +62,14 @@ def _before_all(right: Callable[..., None], level: PriceLevel, order: Order) -> 
 def _at_the_takers_price(
     right: Callable[..., None],
     market: Market,
-    book: OrderBook,
+    security: Security,
     price_e4: int,
     quantity: int,
     resting: Order,
     incoming: Order,
     side: Side,
 ) -> None:
-    right(market, book, incoming.price_e4 or price_e4, quantity, resting, incoming, side)
+    right(market, security, incoming.price_e4 or price_e4, quantity, resting, incoming, side)
 
 
 def _only_when_passed(
@@ -131,7 +132,7 @@ def _traded_with_oneself(
     incoming.remaining_quantity -= quantity
     book.opposite(incoming.request.side).fill(resting, quantity)
     side = incoming.request.side
-    trade_module.trade(market, book, resting.price_e4, quantity, resting, incoming, side)
+    trade_module.trade(market, book.security, resting.price_e4, quantity, resting, incoming, side)
     return True
 
 

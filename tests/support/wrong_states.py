@@ -13,7 +13,9 @@ from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.commands import administration, checks, orders
 from matching_engine.core.commands import market_states as state_changes
 from matching_engine.core.market import Market
-from matching_engine.core.trading import continuous, gathering
+from matching_engine.core.security import Security
+from matching_engine.core.trading import auction as auction_module
+from matching_engine.core.trading import continuous
 from matching_engine.core.trading import trade as trade_module
 from tests.support.wrong_engines import Patch, nothing, replaced
 
@@ -47,23 +49,23 @@ def _shorter(right: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _old_reference(right: Callable[..., None], market: Market, book: OrderBook) -> None:
-    reference_e4 = book.reference_price_e4
+    reference_e4 = book.security.reference_price_e4
     right(market, book)
-    book.reference_price_e4 = reference_e4
+    book.security.reference_price_e4 = reference_e4
 
 
 def _with_a_new_band(
-    right: Callable[..., None], market: Market, book: OrderBook, *rest: Any
+    right: Callable[..., None], market: Market, security: Security, *rest: Any
 ) -> Any:
-    right(market, book, *rest)
-    book.fix_band()
+    right(market, security, *rest)
+    security.fix_band()
 
 
 def _not_marked(right: Callable[..., int], position: Position, **more: int) -> int:
-    last_e4 = position.book.last_e4
-    position.book.last_e4 = None
+    security, last_e4 = position.security, position.security.last_e4
+    security.last_e4 = None
     margin_e4 = right(position, **more)
-    position.book.last_e4 = last_e4
+    security.last_e4 = last_e4
     return margin_e4
 
 
@@ -74,7 +76,7 @@ def _only_resting(right: Callable[..., None], market: Market, order: Order, *res
 
 def _late(right: Callable[..., None], market: Market, order: Order, book: OrderBook) -> None:
     if order.request.time_in_force == "cls":
-        book.closing[order.order_id] = order
+        book.at_close[order.order_id] = order
     else:
         right(market, order, book)
 
@@ -86,7 +88,7 @@ def _but(
         right(market, order, why, *rest)
 
 
-def _in_single_shares(_right: object, incoming: Order, price_e4: int, _book: OrderBook) -> int:
+def _in_single_shares(_right: object, incoming: Order, price_e4: int, _security: Security) -> int:
     return max(0, continuous._spendable_e4(incoming)) // incoming.unit_cost_e4(price_e4)
 
 
@@ -95,9 +97,9 @@ def _when_new(right: Callable[..., Any], *arguments: Any) -> Any:
     return None if open_before else right(*arguments)
 
 
-def _around_the_mark(_right: object, book: OrderBook, price_e4: int) -> bool:
-    band_ppm = book.terms.static_band_ppm
-    return band_ppm is not None and abs(price_e4 - book.mark_e4) > book.mark_e4 * band_ppm // PPM
+def _around_the_mark(_right: object, security: Security, price_e4: int) -> bool:
+    band_ppm, mark_e4 = security.terms.static_band_ppm, security.mark_e4
+    return band_ppm is not None and abs(price_e4 - mark_e4) > mark_e4 * band_ppm // PPM
 
 
 def _no_margin_for_orders(right: Callable[..., int], position: Position, **more: int) -> int:
@@ -110,7 +112,7 @@ def _no_margin_for_orders(right: Callable[..., int], position: Position, **more:
 def _from_when_it_was_due(
     right: Callable[..., None], market: Market, book: Any, *rest: Any
 ) -> None:
-    now_us, due_us = market.clock_us, book.until_us
+    now_us, due_us = market.clock_us, book.security.until_us
     if rest[1] == "timer" and due_us is not None:
         market.clock_us = due_us
     right(market, book, *rest)
@@ -127,7 +129,7 @@ STATES_AND_RISK: dict[str, Patch] = {
     "an auction looks at too few prices": replaced(Equilibrium, "_ranges_around", _shorter),
     "an auction leaves the reference price": replaced(state_changes, "uncross", _old_reference),
     "gathered orders cross their client's own": replaced(
-        gathering, "_own_crossed", partial(nothing, answer=())
+        auction_module, "_own_crossed", partial(nothing, answer=())
     ),
     "what is for auctions stays in the book": replaced(
         state_changes, "cancel", partial(_but, "auction_over")
@@ -139,10 +141,10 @@ STATES_AND_RISK: dict[str, Patch] = {
     "what ended late goes on from when it was due": replaced(
         state_changes, "_change", _from_when_it_was_due
     ),
-    "trades print outside the band": replaced(OrderBook, "fix_band", nothing),
+    "trades print outside the band": replaced(Security, "fix_band", nothing),
     "the band moves with each print": replaced(continuous, "trade", _with_a_new_band),
     "the static band is around the mark": replaced(
-        OrderBook, "outside_static_band", _around_the_mark
+        Security, "outside_static_band", _around_the_mark
     ),
     "lots are cut to the cash": replaced(continuous, "_affordable", _in_single_shares),
     "a replaced order is within all limits": replaced(checks, "_beyond_limits", _when_new),

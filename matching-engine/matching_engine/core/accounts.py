@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from exchange_shared.units import PPM
-from matching_engine.core.book.order import Order
+from matching_engine.core.security import Security
 from matching_engine.core.terms import Limits
 
-if TYPE_CHECKING:
-    from matching_engine.core.book.order_book import OrderBook
+if TYPE_CHECKING:  # an order and its account know one another
+    from matching_engine.core.book.order import Order
 
 MAX_REMEMBERED_ORDERS = 10_000
 """Finished orders per account whose `client_order_id` is remembered; the oldest is forgotten."""
@@ -19,10 +19,10 @@ class Position:
     `held` are the open shares of sell orders, `buying` those of buy orders, waiting ones included.
     """
 
-    __slots__ = ("book", "buying", "held", "quantity")
+    __slots__ = ("buying", "held", "quantity", "security")
 
-    def __init__(self, book: "OrderBook", quantity: int = 0, held: int = 0) -> None:
-        self.book = book
+    def __init__(self, security: Security, quantity: int = 0, held: int = 0) -> None:
+        self.security = security
         self.quantity = quantity
         self.held = held
         self.buying = 0
@@ -30,7 +30,7 @@ class Position:
     @property
     def may_be_short(self) -> bool:
         """Whether more may be sold than there is."""
-        return self.book.terms.short_margin_ppm is not None
+        return self.security.terms.short_margin_ppm is not None
 
     def margin_e4(self, bought: int = 0, sold: int = 0) -> int:
         """The cash kept back for shares sold short, and for sell orders not covered by shares.
@@ -41,10 +41,10 @@ class Position:
         short, uncovered = max(0, -quantity), max(0, held - max(0, quantity))
         if short == uncovered == 0:
             return 0
-        margin_ppm = self.book.terms.short_margin_ppm
+        margin_ppm = self.security.terms.short_margin_ppm
         assert margin_ppm is not None, "a security that may not be sold short was"
         weight = short * (PPM + margin_ppm) + uncovered * margin_ppm
-        price_e4 = max(self.book.mark_e4, self.book.reference_price_e4)
+        price_e4 = max(self.security.mark_e4, self.security.reference_price_e4)
         return -(-price_e4 * weight // PPM)
 
     def covered(self, quantity: int, other_buying: int) -> int:
@@ -114,7 +114,7 @@ class Account:
         """Shares by security, without those it has none of."""
         return {name: held.quantity for name, held in self.positions.items() if held.quantity}
 
-    def hold(self, order: Order) -> None:
+    def hold(self, order: "Order") -> None:
         """Hold what an order needs for all of its open shares."""
         position = order.position
         if order.buys:
@@ -123,9 +123,9 @@ class Account:
         else:
             position.held += order.remaining_quantity
             if position.held > position.quantity:
-                self.shorts[position.book.security_id] = position
+                self.shorts[position.security.security_id] = position
 
-    def release(self, order: Order, quantity: int) -> None:
+    def release(self, order: "Order", quantity: int) -> None:
         """Free what an order holds for some of its open shares."""
         position = order.position
         if order.buys:
@@ -134,11 +134,11 @@ class Account:
         else:
             position.held -= quantity
 
-    def named_order(self, client_order_id: str) -> Order | None:
+    def named_order(self, client_order_id: str) -> "Order | None":
         """The order that this client gave this name, open or still remembered."""
         return self.named_orders.get(client_order_id) or self.finished_orders.get(client_order_id)
 
-    def remember(self, order: Order, name: str) -> None:
+    def remember(self, order: "Order", name: str) -> None:
         """Remember a named order that ended, and forget the oldest beyond the limit."""
         del self.named_orders[name]
         self.finished_orders[name] = order

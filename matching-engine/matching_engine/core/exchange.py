@@ -91,7 +91,7 @@ class Exchange:
         if market.touched:
             for book in market.touched.values():
                 _publish_price(market, book)
-                if book.auction is not None:
+                if book.security.auction is not None:
                     _publish_indicative(market, book)
             market.touched.clear()
         return events
@@ -111,10 +111,12 @@ class Exchange:
 
 def _publish_price(market: Market, book: OrderBook) -> None:
     """Report the best displayed prices and the last trade price, if any of them changed."""
+    security = book.security
+    last_e4 = security.last_e4
     bid, ask = book.quote()
     bid_e4 = None if bid is None else bid.price_e4
     ask_e4 = None if ask is None else ask.price_e4
-    price = (bid_e4, ask_e4, book.last_e4)
+    price = (bid_e4, ask_e4, last_e4)
     if price == book.published_price:
         return
     book.published_price = price
@@ -123,12 +125,12 @@ def _publish_price(market: Market, book: OrderBook) -> None:
         PriceChanged(
             market.seq,
             market.time_us,
-            book.security_id,
+            security.security_id,
             bid_e4,
             bid.quantity if bid else 0,
             ask_e4,
             ask.quantity if ask else 0,
-            book.last_e4,
+            last_e4,
         )
     )
 
@@ -144,7 +146,7 @@ def _publish_indicative(market: Market, book: OrderBook) -> None:
         IndicativeChanged(
             seq=market.next_seq(),
             time_us=market.time_us,
-            security_id=book.security_id,
+            security_id=book.security.security_id,
             price_e4=price_e4,
             quantity=quantity,
             surplus=surplus,

@@ -126,7 +126,8 @@ class Market:
 
     def find_next_due(self) -> None:
         """Find when something is to happen by itself next."""
-        ends = [book.until_us for book in self.books.values() if book.until_us is not None]
+        states_end = (book.security.until_us for book in self.books.values())
+        ends = [until_us for until_us in states_end if until_us is not None]
         if self._expiries:
             ends.append(self._expiries[0][0])
         self.due_us = min(ends, default=NEVER_US)
@@ -172,7 +173,7 @@ class Market:
                 for level in side:
                     found.update({order.order_id: order for order in level})
             found.update({order.order_id: order for order in book.stops})
-            found.update(book.closing)
+            found.update(book.at_close)
         assert found == self.orders, "the order index and the books differ"
         arrivals = [order.arrival for order in self.orders.values()]
         assert arrivals == sorted(arrivals), "the order index is out of order"
@@ -205,7 +206,8 @@ class Market:
                 assert position.buying == shares.get((client_id, security_id, True), 0), (
                     "the shares of buy orders are off"
                 )
-                assert position.book is self.books[security_id], "a position of nothing"
+                listed = self.books[security_id].security
+                assert position.security is listed, "a position of nothing"
                 if position.held > max(0, position.quantity) or position.quantity < 0:
                     assert position.may_be_short, "more is held than there is"
                     assert account.shorts.get(security_id) is position, "a short is not known"

@@ -6,74 +6,10 @@ from collections.abc import Iterator
 
 from exchange_shared.messages import Side
 from matching_engine.core.book.equilibrium import Equilibrium
-from matching_engine.core.book.order import Order
+from matching_engine.core.book.order import Order, PriceLevel
 
 MAX_GONE_LEVELS = 64
 """Keys of levels that are gone that a heap may have, beside as many as there are levels."""
-
-
-class PriceLevel:
-    """The orders at one price, linked in the order in which they trade: displayed ones first.
-
-    `quantity` is what the displayed orders show together, `undisplayed` what icebergs and hidden
-    orders have beside that. The links make both ends, and the removal of any order, equally quick;
-    the front of a `dict` gets slower with each order that was taken from it.
-    """
-
-    __slots__ = ("first", "last", "last_displayed", "price_e4", "quantity", "undisplayed")
-
-    def __init__(self, price_e4: int) -> None:
-        self.price_e4 = price_e4
-        self.quantity = 0
-        self.undisplayed = 0
-        self.first: Order | None = None
-        self.last: Order | None = None
-        self.last_displayed: Order | None = None
-
-    @property
-    def total(self) -> int:
-        """All open shares, displayed or not."""
-        return self.quantity + self.undisplayed
-
-    def link(self, order: Order) -> None:
-        """Put an order at the end of its queue: before the hidden ones, if it is displayed."""
-        previous = self.last if order.hidden else self.last_displayed
-        following = self.first if previous is None else previous.following
-        order.level = self
-        order.previous = previous
-        order.following = following
-        if previous is None:
-            self.first = order
-        else:
-            previous.following = order
-        if following is None:
-            self.last = order
-        else:
-            following.previous = order
-        if not order.hidden:
-            self.last_displayed = order
-
-    def unlink(self, order: Order) -> None:
-        """Take an order out of its queue."""
-        previous, following = order.previous, order.following
-        order.level = order.previous = order.following = None
-        if previous is None:
-            self.first = following
-        else:
-            previous.following = following
-        if following is None:
-            self.last = previous
-        else:
-            following.previous = previous
-        if order is self.last_displayed:
-            self.last_displayed = previous
-
-    def __iter__(self) -> Iterator[Order]:
-        """The orders, in the order in which they trade."""
-        order = self.first
-        while order is not None:
-            yield order
-            order = order.following
 
 
 class BookSide:
@@ -212,6 +148,10 @@ class BookSide:
             if level is not None and key != before:
                 before = key
                 yield level
+
+    def totals(self) -> Iterator[tuple[int, int]]:
+        """Each price, and all open shares at it, best first."""
+        return ((level.price_e4, level.total) for level in self)
 
     def check_invariants(self, tick_e4: int) -> None:
         """Raises `AssertionError` when this side contradicts itself."""

@@ -1,14 +1,10 @@
 """The price of an auction, kept up to date with each order that comes or goes."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from sortedcontainers import SortedDict
 
 from exchange_shared.messages import Side
-
-if TYPE_CHECKING:
-    from matching_engine.core.book.book_side import BookSide
 
 Indicative = tuple[int | None, int, int]
 """The price of an auction, the quantity that would trade at it, and the surplus to buy."""
@@ -24,19 +20,21 @@ class Equilibrium:
     price of an order at which the demand is not below the supply, or between that and the prices of
     orders next to it. An order that comes or goes moves that point by little, so it is not looked
     for anew: `_price_e4` is where it was, and `_demand` and `_supply` are those at it.
+
+    It begins with prices, each once, and the shares wanted and those offered at them.
     """
 
     __slots__ = ("_demand", "_levels", "_price_e4", "_supply")
 
-    def __init__(self, bids: "BookSide", asks: "BookSide") -> None:
+    def __init__(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
         self._levels: SortedDict = SortedDict()
         self._price_e4 = 0
         self._demand = 0
         self._supply = 0
-        for level in bids:
-            self.change("buy", level.price_e4, level.total)
-        for level in asks:
-            self.change("sell", level.price_e4, level.total)
+        for price_e4, quantity in bids:
+            self.change("buy", price_e4, quantity)
+        for price_e4, quantity in asks:
+            self.change("sell", price_e4, quantity)
 
     def change(self, side: Side, price_e4: int, quantity: int) -> None:
         """Take note of so many more shares, or fewer if below zero, at a price."""

@@ -1,16 +1,14 @@
-"""An order while the engine knows it."""
+"""An order while the engine knows it, and the queue at one price that it rests in."""
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
 from exchange_shared.messages import NewOrder, OrderStatus
 from exchange_shared.messages.commands import AUCTION_ONLY
 from exchange_shared.units import PPM
-
-if TYPE_CHECKING:
-    from matching_engine.core.accounts import Account, Position
-    from matching_engine.core.book.book_side import PriceLevel
+from matching_engine.core.accounts import Account, Position
 
 Ended = Literal["filled", "cancelled", "expired"]
 
@@ -64,8 +62,8 @@ class Order:
     def __init__(
         self,
         request: NewOrder,
-        account: "Account",
-        position: "Position",
+        account: Account,
+        position: Position,
         arrival: int,
         maker_fee_ppm: int,
         taker_fee_ppm: int,
@@ -143,3 +141,67 @@ class Order:
         return other == msgspec.structs.replace(
             mine, order_id=other.order_id, time_us=other.time_us
         )
+
+
+class PriceLevel:
+    """The orders at one price, linked in the order in which they trade: displayed ones first.
+
+    `quantity` is what the displayed orders show together, `undisplayed` what icebergs and hidden
+    orders have beside that. The links make both ends, and the removal of any order, equally quick;
+    the front of a `dict` gets slower with each order that was taken from it.
+    """
+
+    __slots__ = ("first", "last", "last_displayed", "price_e4", "quantity", "undisplayed")
+
+    def __init__(self, price_e4: int) -> None:
+        self.price_e4 = price_e4
+        self.quantity = 0
+        self.undisplayed = 0
+        self.first: Order | None = None
+        self.last: Order | None = None
+        self.last_displayed: Order | None = None
+
+    @property
+    def total(self) -> int:
+        """All open shares, displayed or not."""
+        return self.quantity + self.undisplayed
+
+    def link(self, order: Order) -> None:
+        """Put an order at the end of its queue: before the hidden ones, if it is displayed."""
+        previous = self.last if order.hidden else self.last_displayed
+        following = self.first if previous is None else previous.following
+        order.level = self
+        order.previous = previous
+        order.following = following
+        if previous is None:
+            self.first = order
+        else:
+            previous.following = order
+        if following is None:
+            self.last = order
+        else:
+            following.previous = order
+        if not order.hidden:
+            self.last_displayed = order
+
+    def unlink(self, order: Order) -> None:
+        """Take an order out of its queue."""
+        previous, following = order.previous, order.following
+        order.level = order.previous = order.following = None
+        if previous is None:
+            self.first = following
+        else:
+            previous.following = following
+        if following is None:
+            self.last = previous
+        else:
+            following.previous = previous
+        if order is self.last_displayed:
+            self.last_displayed = previous
+
+    def __iter__(self) -> Iterator[Order]:
+        """The orders, in the order in which they trade."""
+        order = self.first
+        while order is not None:
+            yield order
+            order = order.following

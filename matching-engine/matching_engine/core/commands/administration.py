@@ -18,11 +18,12 @@ from exchange_shared.messages import (
 from exchange_shared.units import MAX_TOTAL_E4, format_e4
 from matching_engine.core.accounts import Account, Position
 from matching_engine.core.book.order_book import OrderBook
-from matching_engine.core.commands.market_states import PHASE_STATES
 from matching_engine.core.commands.refusals import Refusal, reject
 from matching_engine.core.market import Market
+from matching_engine.core.security import Security
 from matching_engine.core.terms import Limits, Terms
 from matching_engine.core.trading.cancel import cancel
+from matching_engine.core.trading.security_state import PHASE_STATES
 
 
 def configure_market(market: Market, command: ConfigureMarket) -> None:
@@ -51,33 +52,35 @@ def list_security(market: Market, command: ListSecurity) -> None:
     terms = Terms.of(command)
     book = market.books.get(command.security_id)
     if book is None:
-        book = market.books[command.security_id] = OrderBook(command.security_id, terms)
-        book.state, book.auction = PHASE_STATES[market.phase]
+        security = Security(command.security_id, terms)
+        security.state, security.auction = PHASE_STATES[market.phase]
+        book = market.books[security.security_id] = OrderBook(security)
     else:
+        security = book.security
         refusal = _cannot_change(market, book, terms)
         if refusal is not None:
             reject(market, command, *refusal)
             return
-        if terms.reference_price_e4 != book.terms.reference_price_e4:
-            book.reference_price_e4 = terms.reference_price_e4
-        book.set_terms(terms)
-    market.touched[book.security_id] = book
+        if terms.reference_price_e4 != security.terms.reference_price_e4:
+            security.reference_price_e4 = terms.reference_price_e4
+        security.set_terms(terms)
+    market.touched[security.security_id] = book
     market.events.append(
         SecurityListed(
             seq=market.next_seq(),
             time_us=command.time_us,
             request_id=command.request_id,
-            security_id=book.security_id,
-            **asdict(replace(terms, reference_price_e4=book.reference_price_e4)),
-            state=book.state,
-            auction=book.auction,
+            security_id=security.security_id,
+            **asdict(replace(terms, reference_price_e4=security.reference_price_e4)),
+            state=security.state,
+            auction=security.auction,
         )
     )
 
 
 def _cannot_change(market: Market, book: OrderBook, terms: Terms) -> Refusal | None:
     """Why a listed security may not have other terms, if it may not."""
-    old, security_id = book.terms, book.security_id
+    old, security_id = book.security.terms, book.security.security_id
     if old.tick_e4 != terms.tick_e4 and not book.is_empty:
         message = f"{security_id} has open orders at its tick of {format_e4(old.tick_e4)}"
         return "tick_in_use", message
@@ -111,9 +114,10 @@ def open_account(market: Market, command: OpenAccount) -> None:
     account = Account(client_id, command.api_key_hash, market.initial_balance_e4)
     account.limits = account.own_limits.over(market.limits)
     for book in market.books.values():
-        if book.terms.granted_quantity:
-            granted = Position(book, book.terms.granted_quantity)
-            account.positions[book.security_id] = granted
+        security = book.security
+        if security.terms.granted_quantity:
+            granted = Position(security, security.terms.granted_quantity)
+            account.positions[security.security_id] = granted
     market.accounts[client_id] = account
     market.api_keys[command.api_key_hash] = client_id
     market.issued_e4 += market.initial_balance_e4

@@ -6,30 +6,32 @@ from matching_engine.core.accounts import Account
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.commands.refusals import Refusal
+from matching_engine.core.security import Security
 
 
 def cannot_accept(order: Order, book: OrderBook, clock_us: int) -> Refusal | None:
     """Why a new order of a known client for a listed security is refused, if it is."""
-    command, terms = order.request, book.terms
+    command, security = order.request, book.security
+    terms = security.terms
     price_e4, stop_price_e4 = command.price_e4, command.stop_price_e4
-    if book.state != "continuous" or command.time_in_force == "opg":
-        refusal = _wrong_state(command, book)
+    if security.state != "continuous" or command.time_in_force == "opg":
+        refusal = _wrong_state(command, security)
         if refusal is not None:
             return refusal
     if price_e4 is not None and price_e4 % terms.tick_e4:
-        return _off_tick(book, price_e4)
+        return _off_tick(security, price_e4)
     if stop_price_e4 is not None and stop_price_e4 % terms.tick_e4:
-        return _off_tick(book, stop_price_e4)
+        return _off_tick(security, stop_price_e4)
     if terms.lot_quantity != 1:
         for shares in (command.quantity, command.display_quantity or 0):
             if shares % terms.lot_quantity:
-                return _off_lot(book, shares)
+                return _off_lot(security, shares)
     if command.expires_us is not None and command.expires_us <= clock_us:
         return "expired", "the time at which this order expires has come already"
     account, position, quantity = order.account, order.position, order.quantity
-    if account.limits is not None or book.limits_orders:
-        refusal = _outside_band(book, price_e4) or _beyond_limits(
-            order, book, quantity, quantity, order.price_e4
+    if account.limits is not None or security.limits_orders:
+        refusal = _outside_band(security, price_e4) or _beyond_limits(
+            order, security, quantity, quantity, order.price_e4
         )
         if refusal is not None:
             return refusal
@@ -39,7 +41,7 @@ def cannot_accept(order: Order, book: OrderBook, clock_us: int) -> Refusal | Non
         if account.shorts or account.cash_e4 - account.cash_held_e4 < cost_e4:
             refusal = _lacks_cash(order, quantity, 0, cost_e4)
     elif position.quantity - position.held < quantity:
-        refusal = _lacks_shares(order, book, quantity)
+        refusal = _lacks_shares(order, security, quantity)
     if refusal is None and command.post_only:
         assert price_e4 is not None, "a post-only order without a limit"
         return _would_take(book, command.side, price_e4)
@@ -50,18 +52,19 @@ def cannot_replace(
     command: ReplaceOrder, order: Order, book: OrderBook, price_e4: int, open_quantity: int
 ) -> Refusal | None:
     """Why an open order of this client is not replaced, if it is not."""
+    security = book.security
     if order.level is None or order.request.price_e4 is None:
         message = "an order that still waits, or has no limit, cannot be replaced; cancel it"
         return "not_replaceable", message
-    if book.state in ("halted", "closed"):
-        return _not_open(book)
+    if security.state in ("halted", "closed"):
+        return _not_open(security)
     if open_quantity <= 0:
         message = f"{order.filled_quantity} shares are filled already; ask for more, or cancel"
         return "quantity_filled", message
-    if price_e4 % book.terms.tick_e4:
-        return _off_tick(book, price_e4)
-    if command.quantity is not None and command.quantity % book.terms.lot_quantity:
-        return _off_lot(book, command.quantity)
+    if price_e4 % security.terms.tick_e4:
+        return _off_tick(security, price_e4)
+    if command.quantity is not None and command.quantity % security.terms.lot_quantity:
+        return _off_lot(security, command.quantity)
     if price_e4 == order.price_e4 and open_quantity <= order.remaining_quantity:
         return None
     return _cannot_come_again(order, book, price_e4, open_quantity)
@@ -71,16 +74,16 @@ def _cannot_come_again(
     order: Order, book: OrderBook, price_e4: int, open_quantity: int
 ) -> Refusal | None:
     """Why an order may not give up its place for another price or a larger quantity."""
-    remaining = order.remaining_quantity
+    security, remaining = book.security, order.remaining_quantity
     in_all = order.filled_quantity + open_quantity
-    refusal = _outside_band(book, price_e4) or _beyond_limits(
-        order, book, in_all, open_quantity, price_e4, remaining
+    refusal = _outside_band(security, price_e4) or _beyond_limits(
+        order, security, in_all, open_quantity, price_e4, remaining
     )
     if refusal is None and order.buys:
         more_e4 = order.unit_cost_e4(price_e4) * open_quantity - order.unit_hold_e4 * remaining
         refusal = _lacks_cash(order, open_quantity, remaining, more_e4)
     elif refusal is None:
-        refusal = _lacks_shares(order, book, open_quantity - remaining)
+        refusal = _lacks_shares(order, security, open_quantity - remaining)
     if refusal is None and order.request.post_only:
         return _would_take(book, order.request.side, price_e4)
     return refusal
@@ -91,49 +94,49 @@ def suspended(account: Account) -> Refusal:
     return "client_suspended", f"{account.client_id} is suspended, and may only cancel"
 
 
-def _wrong_state(command: NewOrder, book: OrderBook) -> Refusal | None:
+def _wrong_state(command: NewOrder, security: Security) -> Refusal | None:
     """Why the state of a security does not take a new order, if it does not."""
-    if book.state in ("halted", "closed"):
-        return _not_open(book)
+    if security.state in ("halted", "closed"):
+        return _not_open(security)
     time_in_force = command.time_in_force
     if time_in_force in ("ioc", "fok"):
         message = (
-            f"{book.security_id} gathers orders for an auction; an {time_in_force} cannot wait"
+            f"{security.security_id} gathers orders for an auction; an {time_in_force} cannot wait"
         )
         return "no_continuous_trading", message
-    if time_in_force == "opg" and book.state != "pre_open" and book.auction != "opening":
-        return "auction_over", f"{book.security_id} is in no opening auction, nor before one"
+    if time_in_force == "opg" and security.state != "pre_open" and security.auction != "opening":
+        return "auction_over", f"{security.security_id} is in no opening auction, nor before one"
     return None
 
 
-def _not_open(book: OrderBook) -> Refusal:
-    reason: RejectReason = "trading_halted" if book.state == "halted" else "market_closed"
-    return reason, f"{book.security_id} is {book.state}; orders can only be cancelled"
+def _not_open(security: Security) -> Refusal:
+    reason: RejectReason = "trading_halted" if security.state == "halted" else "market_closed"
+    return reason, f"{security.security_id} is {security.state}; orders can only be cancelled"
 
 
-def _off_tick(book: OrderBook, price_e4: int) -> Refusal:
-    message = f"{format_e4(price_e4)} is not a multiple of {format_e4(book.terms.tick_e4)}"
+def _off_tick(security: Security, price_e4: int) -> Refusal:
+    message = f"{format_e4(price_e4)} is not a multiple of {format_e4(security.terms.tick_e4)}"
     return "price_off_tick", message
 
 
-def _off_lot(book: OrderBook, quantity: int) -> Refusal:
-    message = f"{quantity} is not a multiple of the lot of {book.terms.lot_quantity} shares"
+def _off_lot(security: Security, quantity: int) -> Refusal:
+    message = f"{quantity} is not a multiple of the lot of {security.terms.lot_quantity} shares"
     return "quantity_off_lot", message
 
 
-def _outside_band(book: OrderBook, price_e4: int | None) -> Refusal | None:
-    if price_e4 is None or not book.outside_static_band(price_e4):
+def _outside_band(security: Security, price_e4: int | None) -> Refusal | None:
+    if price_e4 is None or not security.outside_static_band(price_e4):
         return None
     message = (
         f"{format_e4(price_e4)} is too far from the reference price of"
-        f" {format_e4(book.reference_price_e4)}"
+        f" {format_e4(security.reference_price_e4)}"
     )
     return "price_outside_band", message
 
 
 def _beyond_limits(
     order: Order,
-    book: OrderBook,
+    security: Security,
     quantity: int,
     open_quantity: int,
     price_e4: int | None,
@@ -143,15 +146,15 @@ def _beyond_limits(
 
     `open_quantity` of them would be open, where `open_before` are now.
     """
-    terms, limits = book.terms, order.account.limits
+    terms, limits = security.terms, order.account.limits
     if terms.max_order_quantity is not None and quantity > terms.max_order_quantity:
-        message = f"an order may have {terms.max_order_quantity} shares of {book.security_id}"
+        message = f"an order may have {terms.max_order_quantity} shares of {security.security_id}"
         return "quantity_limit", message
     if price_e4 is None:
         stop_price_e4 = order.request.stop_price_e4
-        price_e4 = book.mark_e4 if stop_price_e4 is None else stop_price_e4
+        price_e4 = security.mark_e4 if stop_price_e4 is None else stop_price_e4
     if not order.buys:
-        price_e4 = max(price_e4, book.mark_e4)
+        price_e4 = max(price_e4, security.mark_e4)
     value_e4 = open_quantity * price_e4
     client_limit_e4 = None if limits is None else limits.max_order_value_e4
     for limit_e4 in (terms.max_order_value_e4, client_limit_e4):
@@ -175,14 +178,14 @@ def _beyond_limits(
     return "position_limit", message
 
 
-def _lacks_shares(order: Order, book: OrderBook, more: int) -> Refusal | None:
+def _lacks_shares(order: Order, security: Security, more: int) -> Refusal | None:
     """Why a client cannot have so many more shares in sell orders, if it cannot."""
     position = order.position
     available = position.quantity - position.held
     if available >= more:
         return None
-    if book.terms.short_margin_ppm is None:
-        message = f"{more} shares of {book.security_id} are needed, {available} are available"
+    if security.terms.short_margin_ppm is None:
+        message = f"{more} shares of {security.security_id} are needed, {available} are available"
         return "insufficient_shares", message
     margin_e4 = position.margin_e4(sold=more) - position.margin_e4()
     available_e4 = order.account.available_e4
@@ -213,6 +216,6 @@ def _lacks_cash(order: Order, quantity: int, replaced: int, more_e4: int) -> Ref
 
 
 def _would_take(book: OrderBook, side: Side, price_e4: int) -> Refusal | None:
-    if book.gathers or not book.would_trade(side, price_e4):
+    if book.security.gathers or not book.would_trade(side, price_e4):
         return None
     return "would_take", f"a post-only order at {format_e4(price_e4)} would trade at once"

@@ -5,26 +5,17 @@ from exchange_shared.messages import (
     BeginPhase,
     MarketState,
     MarketStateSet,
-    Phase,
     SetMarketState,
     StateReason,
 )
 from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.commands.refusals import reject
 from matching_engine.core.market import Market
-from matching_engine.core.trading.auction import uncross
+from matching_engine.core.security import Security
+from matching_engine.core.trading.auction import gather, uncross
 from matching_engine.core.trading.cancel import cancel, expire_orders
 from matching_engine.core.trading.continuous import trigger_stops
-from matching_engine.core.trading.gathering import gather
-from matching_engine.core.trading.security_state import become
-
-PHASE_STATES: dict[Phase, tuple[MarketState, AuctionKind | None]] = {
-    "pre_open": ("pre_open", None),
-    "opening_auction": ("auction", "opening"),
-    "continuous": ("continuous", None),
-    "closing_auction": ("auction", "closing"),
-    "closed": ("closed", None),
-}
+from matching_engine.core.trading.security_state import PHASE_STATES, become
 
 
 def pass_time(market: Market) -> None:
@@ -34,28 +25,31 @@ def pass_time(market: Market) -> None:
         due = [book for book in market.books.values() if _is_due(market, book)]
         if not due:
             break
-        book = min(due, key=lambda one: one.until_us or 0)
-        if book.state == "halted":
-            _change(market, book, "auction", "timer", "reopening", book.terms.auction_us)
+        book = min(due, key=lambda one: one.security.until_us or 0)
+        security = book.security
+        if security.state == "halted":
+            _change(market, book, "auction", "timer", "reopening", security.terms.auction_us)
         else:
-            _change(market, book, _after_auction(book), "timer")
+            _change(market, book, _after_auction(book.security), "timer")
     market.find_next_due()
 
 
 def _is_due(market: Market, book: OrderBook) -> bool:
-    return book.until_us is not None and book.until_us <= market.clock_us
+    until_us = book.security.until_us
+    return until_us is not None and until_us <= market.clock_us
 
 
 def set_market_state(market: Market, command: SetMarketState) -> None:
     """Change the state of one security, or of all, as an operator says."""
     security_id = command.security_id
     if security_id is None:
-        books = [book for book in market.books.values() if _applies(command, book)]
+        books = [book for book in market.books.values() if _applies(command, book.security)]
     elif (book := market.books.get(security_id)) is None:
         reject(market, command, "unknown_security", f"{security_id} is not listed here")
         return
-    elif not _applies(command, book):
-        message = f"{security_id} is in the state {book.state}, which {command.action} is not for"
+    elif not _applies(command, book.security):
+        state = book.security.state
+        message = f"{security_id} is in the state {state}, which {command.action} is not for"
         reject(market, command, "wrong_state", message)
         return
     else:
@@ -72,33 +66,35 @@ def set_market_state(market: Market, command: SetMarketState) -> None:
     )
 
 
-def _applies(command: SetMarketState, book: OrderBook) -> bool:
+def _applies(command: SetMarketState, security: Security) -> bool:
     match command.action:
         case "uncross":
-            return book.state == "auction"
+            return security.state == "auction"
         case "resume":
-            return book.state == "halted"
+            return security.state == "halted"
         case "start_auction":
-            return book.state != "auction"
+            return security.state != "auction"
         case "open":
-            return book.state != "continuous"
+            return security.state != "continuous"
         case "halt":
-            return book.state != "halted"
+            return security.state != "halted"
         case "close":
-            return book.state != "closed"
+            return security.state != "closed"
         case "pre_open":
-            return book.state != "pre_open"
+            return security.state != "pre_open"
 
 
 def _act(market: Market, command: SetMarketState, book: OrderBook) -> None:
     lasts_us = command.duration_us
     match command.action:
         case "uncross":
-            _change(market, book, _after_auction(book), "operator")
+            _change(market, book, _after_auction(book.security), "operator")
         case "resume":
-            _change(market, book, "auction", "operator", "reopening", book.terms.auction_us)
+            _change(
+                market, book, "auction", "operator", "reopening", book.security.terms.auction_us
+            )
         case "start_auction":
-            kind = command.auction or _fitting_auction(book)
+            kind = command.auction or _fitting_auction(book.security)
             _change(market, book, "auction", "operator", kind, lasts_us)
         case "open":
             _change(market, book, "continuous", "operator")
@@ -110,12 +106,12 @@ def _act(market: Market, command: SetMarketState, book: OrderBook) -> None:
             _change(market, book, "pre_open", "operator")
 
 
-def _fitting_auction(book: OrderBook) -> AuctionKind:
-    return "reopening" if book.state in ("halted", "continuous") else "opening"
+def _fitting_auction(security: Security) -> AuctionKind:
+    return "reopening" if security.state in ("halted", "continuous") else "opening"
 
 
-def _after_auction(book: OrderBook) -> MarketState:
-    return "closed" if book.auction == "closing" else "continuous"
+def _after_auction(security: Security) -> MarketState:
+    return "closed" if security.auction == "closing" else "continuous"
 
 
 def begin_phase(market: Market, command: BeginPhase) -> None:
@@ -127,8 +123,9 @@ def begin_phase(market: Market, command: BeginPhase) -> None:
     market.phase = command.phase
     state, auction = PHASE_STATES[command.phase]
     for book in market.books.values():
-        stays = (book.state == "halted" or book.auction == "reopening") and state != "closed"
-        if not stays and (book.state, book.auction) != (state, auction):
+        now, kind = book.security.state, book.security.auction
+        stays = (now == "halted" or kind == "reopening") and state != "closed"
+        if not stays and (now, kind) != (state, auction):
             _change(market, book, state, "schedule", auction)
 
 
@@ -141,7 +138,7 @@ def _change(
     lasts_us: int | None = None,
 ) -> None:
     """Put a security into a state, and do what follows from it for its orders."""
-    if state == "continuous" or (state == "closed" and book.state == "auction"):
+    if state == "continuous" or (state == "closed" and book.security.state == "auction"):
         uncross(market, book)
     become(market, book, state, reason, auction, lasts_us)
     if state == "continuous":
@@ -156,7 +153,7 @@ def _change(
             elif order.request.time_in_force == "day":
                 cancel(market, order, "expired")
     elif auction == "closing":
-        waiting = list(book.closing.values())
-        book.closing.clear()
+        waiting = list(book.at_close.values())
+        book.at_close.clear()
         for order in waiting:
             gather(market, order, book)

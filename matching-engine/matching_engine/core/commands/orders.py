@@ -17,6 +17,7 @@ from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.commands.checks import cannot_accept, cannot_replace, suspended
 from matching_engine.core.commands.refusals import reject, reject_order
 from matching_engine.core.market import Market
+from matching_engine.core.security import Security
 from matching_engine.core.trading.cancel import cancel
 from matching_engine.core.trading.continuous import enter, trigger_stops
 
@@ -51,13 +52,13 @@ def new_order(market: Market, command: NewOrder) -> None:
     order = Order(
         command,
         account,
-        Position(book) if position is None else position,
+        Position(book.security) if position is None else position,
         market.arrivals + 1,
         market.maker_fee_ppm,
         market.taker_fee_ppm,
     )
-    if order.price_e4 is None and _needs_collar(command, book):
-        order.price_e4 = book.collar_e4(command.side)
+    if order.price_e4 is None and _needs_collar(command, book.security):
+        order.price_e4 = book.security.collar_e4(command.side)
     if order.buys and order.price_e4 is not None:
         order.unit_hold_e4 = order.unit_cost_e4(order.price_e4)
     refusal = cannot_accept(order, book, market.clock_us)
@@ -68,10 +69,10 @@ def new_order(market: Market, command: NewOrder) -> None:
     _accept(market, order, book)
 
 
-def _needs_collar(command: NewOrder, book: OrderBook) -> bool:
+def _needs_collar(command: NewOrder, security: Security) -> bool:
     if command.order_type != "market":
         return False
-    return book.gathers or command.time_in_force == "cls"
+    return security.gathers or command.time_in_force == "cls"
 
 
 def _accept(market: Market, order: Order, book: OrderBook) -> None:
@@ -108,11 +109,11 @@ def _accept(market: Market, order: Order, book: OrderBook) -> None:
         )
     )
     if command.order_type in STOP_TYPES:
-        book.stops.add(order, book.mark_e4)
-        if not book.gathers:
+        book.stops.add(order, book.security.mark_e4)
+        if not book.security.gathers:
             trigger_stops(market, book)
-    elif command.time_in_force == "cls" and book.auction != "closing":
-        book.closing[order.order_id] = order
+    elif command.time_in_force == "cls" and book.security.auction != "closing":
+        book.at_close[order.order_id] = order
     else:
         enter(market, order, book)
 
@@ -122,7 +123,8 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
     order = _own_order(market, command)
     if order is None:
         return
-    book = market.books[order.request.security_id]
+    security_id = order.request.security_id
+    book = market.books[security_id]
     price_e4 = command.price_e4 or order.price_e4 or 0
     quantity = command.quantity or order.quantity
     open_quantity = quantity - order.filled_quantity
@@ -146,7 +148,7 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
             order.unit_hold_e4 = order.unit_cost_e4(price_e4)
         account.hold(order)
     order.quantity = quantity
-    market.touched[book.security_id] = book
+    market.touched[security_id] = book
     market.seq += 1
     market.events.append(
         OrderReplaced(
@@ -155,7 +157,7 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
             command.request_id,
             order.order_id,
             command.client_id,
-            book.security_id,
+            security_id,
             quantity,
             price_e4,
             open_quantity,

@@ -6,6 +6,7 @@ from matching_engine.core.accounts import Account, Position
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.market import Market
+from matching_engine.core.security import Security
 from matching_engine.core.snapshot.format import (
     AccountState,
     ExchangeState,
@@ -89,7 +90,7 @@ def _dump_order(order: Order) -> OrderState:
 
 def _load_order(state: OrderState, account: Account, market: Market) -> Order:
     security_id = state.request.security_id
-    position = account.positions.get(security_id) or Position(market.books[security_id])
+    position = account.positions.get(security_id) or Position(market.books[security_id].security)
     order = Order(
         state.request,
         account,
@@ -129,7 +130,7 @@ def _load_account(state: AccountState, market: Market) -> Account:
     account.own_limits = state.own_limits
     account.limits = state.own_limits.over(market.limits)
     for security_id, quantity, held in state.positions:
-        position = Position(market.books[security_id], quantity, held)
+        position = Position(market.books[security_id].security, quantity, held)
         account.positions[security_id] = position
         if held > max(0, quantity) or quantity < 0:
             account.shorts[security_id] = position
@@ -141,29 +142,30 @@ def _load_account(state: AccountState, market: Market) -> Account:
 
 
 def _dump_book(book: OrderBook) -> SecurityState:
+    security = book.security
     return SecurityState(
-        security_id=book.security_id,
-        last_e4=book.last_e4,
+        security_id=security.security_id,
+        last_e4=security.last_e4,
         bids=book.bids.places,
         asks=book.asks.places,
-        present_reference_e4=book.reference_price_e4,
-        state=book.state,
-        auction=book.auction,
-        until_us=book.until_us,
-        **asdict(book.terms),
+        present_reference_e4=security.reference_price_e4,
+        state=security.state,
+        auction=security.auction,
+        until_us=security.until_us,
+        **asdict(security.terms),
     )
 
 
-def _load_book(security: SecurityState) -> OrderBook:
+def _load_book(state: SecurityState) -> OrderBook:
     """The book without its orders."""
-    book = OrderBook(security.security_id, Terms.of(security))
-    book.last_e4 = security.last_e4
-    if security.present_reference_e4 is not None:
-        book.reference_price_e4 = security.present_reference_e4
-    book.state = security.state
-    book.auction = security.auction
-    book.until_us = security.until_us
-    return book
+    security = Security(state.security_id, Terms.of(state))
+    security.last_e4 = state.last_e4
+    if state.present_reference_e4 is not None:
+        security.reference_price_e4 = state.present_reference_e4
+    security.state = state.state
+    security.auction = state.auction
+    security.until_us = state.until_us
+    return OrderBook(security)
 
 
 def _let_in(market: Market, order: Order) -> None:
@@ -190,7 +192,7 @@ def _fill_books(market: Market, securities: list[SecurityState]) -> None:
         elif order.stop_price_e4 is not None:
             book.stops.restore(order)
         else:
-            book.closing[order.order_id] = order
+            book.at_close[order.order_id] = order
     for security in securities:
         book = market.books[security.security_id]
         if isinstance(security.bids, int) and isinstance(security.asks, int):
@@ -198,7 +200,7 @@ def _fill_books(market: Market, securities: list[SecurityState]) -> None:
         bid, ask = book.quote()
         bid_e4 = None if bid is None else bid.price_e4
         ask_e4 = None if ask is None else ask.price_e4
-        book.published_price = (bid_e4, ask_e4, book.last_e4)
+        book.published_price = (bid_e4, ask_e4, book.security.last_e4)
         book.follow_equilibrium()
-        if book.auction is not None:
+        if book.security.auction is not None:
             book.published_indicative = book.indicative()

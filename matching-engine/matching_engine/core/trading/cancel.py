@@ -18,7 +18,7 @@ def cancel(
     elif order.stop_price_e4 is not None:
         book.stops.remove(order)
     else:
-        book.closing.pop(order.order_id, None)
+        book.at_close.pop(order.order_id, None)
     order.account.release(order, order.remaining_quantity)
     market.close(order, "expired" if reason == "expired" else "cancelled")
     market.seq += 1

@@ -6,8 +6,9 @@ from exchange_shared.messages import CancelReason, OrderTriggered
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.market import Group, Market
+from matching_engine.core.security import Security
+from matching_engine.core.trading.auction import gather
 from matching_engine.core.trading.cancel import cancel, cancel_siblings
-from matching_engine.core.trading.gathering import gather
 from matching_engine.core.trading.security_state import halt_by_circuit_breaker
 from matching_engine.core.trading.self_trades import prevent_self_trade
 from matching_engine.core.trading.trade import trade
@@ -18,11 +19,12 @@ def enter(market: Market, order: Order, book: OrderBook) -> None:
 
     In a state without continuous trading, it is gathered.
     """
-    if book.state != "continuous":
+    security = book.security
+    if security.state != "continuous":
         gather(market, order, book)
         return
-    if book.terms.dynamic_band_ppm is not None:
-        book.fix_band()
+    if security.terms.dynamic_band_ppm is not None:
+        security.fix_band()
     _enter(market, order, book)
     if book.stops.buys or book.stops.sells:
         _trigger(market, book)
@@ -30,32 +32,33 @@ def enter(market: Market, order: Order, book: OrderBook) -> None:
 
 def trigger_stops(market: Market, book: OrderBook) -> None:
     """Trigger the stops that the last trade set off, and those that their trades set off."""
-    book.fix_band()
+    book.security.fix_band()
     _trigger(market, book)
 
 
 def _trigger(market: Market, book: OrderBook) -> None:
-    waiting = deque(book.stops.take_triggered(book.last_e4))
-    while waiting and book.state == "continuous":
+    security = book.security
+    waiting = deque(book.stops.take_triggered(security.last_e4))
+    while waiting and security.state == "continuous":
         order = waiting.popleft()
         if order.ended is not None:
             continue
-        assert book.last_e4 is not None, "a stop was set off without a trade"
+        assert security.last_e4 is not None, "a stop was set off without a trade"
         order.stop_price_e4 = None
-        market.touched[book.security_id] = book
+        market.touched[security.security_id] = book
         market.events.append(
             OrderTriggered(
                 seq=market.next_seq(),
                 time_us=market.time_us,
                 order_id=order.order_id,
                 client_id=order.request.client_id,
-                security_id=book.security_id,
-                last_e4=book.last_e4,
+                security_id=security.security_id,
+                last_e4=security.last_e4,
             )
         )
         cancel_siblings(market, order)
         _enter(market, order, book)
-        waiting.extend(book.stops.take_triggered(book.last_e4))
+        waiting.extend(book.stops.take_triggered(security.last_e4))
     for order in waiting:
         if order.ended is None:
             book.stops.restore(order)
@@ -72,7 +75,7 @@ def _enter(market: Market, order: Order, book: OrderBook) -> None:
         return
     if reason is not None:
         cancel(market, order, reason)
-    elif book.state != "continuous":
+    elif book.security.state != "continuous":
         gather(market, order, book)
     else:
         if request.display_quantity is not None:
@@ -87,6 +90,7 @@ def _match(market: Market, incoming: Order, book: OrderBook) -> CancelReason | N
     """
     buying = incoming.buys
     limit_e4 = incoming.price_e4
+    security = book.security
     opposite = book.asks if buying else book.bids
     cut_to_cash = limit_e4 is None and buying and incoming.request.time_in_force != "fok"
     while (level := opposite.best) is not None:
@@ -105,15 +109,16 @@ def _match(market: Market, incoming: Order, book: OrderBook) -> CancelReason | N
             if offered < quantity:
                 quantity = offered
             if cut_to_cash:
-                quantity = min(quantity, _affordable(incoming, price_e4, book))
+                quantity = min(quantity, _affordable(incoming, price_e4, security))
                 if quantity == 0:
                     return "insufficient_funds"
-            if book.band_e4 is not None and not book.band_e4[0] <= price_e4 <= book.band_e4[1]:
+            band_e4 = security.band_e4
+            if band_e4 is not None and not band_e4[0] <= price_e4 <= band_e4[1]:
                 halt_by_circuit_breaker(market, book)
                 return None if incoming.may_rest else "circuit_breaker"
             incoming.remaining_quantity -= quantity
             opposite.fill(resting, quantity)
-            trade(market, book, price_e4, quantity, resting, incoming, incoming.request.side)
+            trade(market, security, price_e4, quantity, resting, incoming, incoming.request.side)
         if incoming.ended is not None:
             return None
     if limit_e4 is None:
@@ -127,17 +132,18 @@ def _spendable_e4(incoming: Order) -> int:
     return incoming.account.spendable_e4(position, quantity, position.buying - quantity)
 
 
-def _affordable(incoming: Order, price_e4: int, book: OrderBook) -> int:
+def _affordable(incoming: Order, price_e4: int, security: Security) -> int:
     """How many shares a buy without a limit can pay at a price, in whole lots."""
     shares = max(0, _spendable_e4(incoming)) // incoming.unit_cost_e4(price_e4)
-    return shares - shares % book.terms.lot_quantity
+    return shares - shares % security.terms.lot_quantity
 
 
 def _can_fill(incoming: Order, book: OrderBook) -> bool:
     """Whether a fill-or-kill order would be filled completely; changes nothing."""
     request = incoming.request
     buying = incoming.buys
-    limit_e4, band_e4, lot = incoming.price_e4, book.band_e4, book.terms.lot_quantity
+    security = book.security
+    limit_e4, band_e4, lot = incoming.price_e4, security.band_e4, security.terms.lot_quantity
     wanted = incoming.remaining_quantity
     cash_e4 = max(0, _spendable_e4(incoming)) if buying else 0
     passes_own = request.self_trade_prevention == "cancel_oldest"

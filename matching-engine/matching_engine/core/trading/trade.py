@@ -3,14 +3,14 @@
 from exchange_shared.messages import Side, TradeExecuted
 from exchange_shared.units import fee_e4
 from matching_engine.core.book.order import Order
-from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.market import Market
+from matching_engine.core.security import Security
 from matching_engine.core.trading.cancel import cancel_siblings
 
 
 def trade(
     market: Market,
-    book: OrderBook,
+    security: Security,
     price_e4: int,
     quantity: int,
     first: Order,
@@ -45,7 +45,7 @@ def trade(
     assert buyer is not seller, "a client traded with itself"
     assert cash_e4 >= held_e4 >= 0, "a buyer paid with cash that was not there"
     assert sold.quantity >= sold.held >= 0 or sold.may_be_short, "shares were sold that are not"
-    book.last_e4 = price_e4
+    security.last_e4 = price_e4
     buy_remaining, sell_remaining = buy.remaining_quantity, sell.remaining_quantity
     market.seq += 1
     market.execution_seq += 1
@@ -56,7 +56,7 @@ def trade(
             market.time_us,
             market.execution_seq,
             market.trade_id,
-            book.security_id,
+            security.security_id,
             price_e4,
             quantity,
             aggressor_side,

@@ -202,14 +202,15 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
     } == {
         name: (
             replace(
-                msgspec.convert(book.terms, SecurityTerms, from_attributes=True),
-                reference_price_e4=book.reference_price_e4,
+                msgspec.convert(security.terms, SecurityTerms, from_attributes=True),
+                reference_price_e4=security.reference_price_e4,
             ),
-            book.last_e4,
-            (book.state, book.auction, book.until_us),
-            book.published_indicative if book.auction else (None, 0, 0),
+            security.last_e4,
+            (security.state, security.auction, security.until_us),
+            book.published_indicative if security.auction else (None, 0, 0),
         )
         for name, book in engine.books.items()
+        for security in [book.security]
     }
     assert (projections.execution_seq, projections.orphans) == (state.execution_seq, 0)
 

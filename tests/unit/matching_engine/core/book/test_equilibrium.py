@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange_shared.messages import Side
-from matching_engine.core.book.book_side import BookSide
 from matching_engine.core.book.equilibrium import Equilibrium
 from tests.support.naive_auction import best_outcome
 
@@ -31,7 +30,7 @@ def test_the_price_is_the_best_of_all_however_the_book_came_to_be(
     mark_e4: int,
     looks_after: set[int],
 ) -> None:
-    equilibrium = Equilibrium(BookSide("buy"), BookSide("sell"))
+    equilibrium = Equilibrium((), ())
     shares: dict[Side, Counter[int]] = {"buy": Counter(), "sell": Counter()}
     for number, (side, ticks, more) in enumerate(changes):
         price_e4 = ticks * tick_e4
