@@ -34,8 +34,10 @@ def test_a_wrong_engine_is_caught_by_the_comparison(
     patch: Patch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patch(monkeypatch)
-    with pytest.raises(DifferenceError):
+    with pytest.raises(DifferenceError) as caught:
         compare_all_shapes()
+    cause = caught.value.__cause__
+    assert cause is None or isinstance(cause, AssertionError), "it is no engine at all"
 
 
 @pytest.mark.parametrize("patch", IN_TABLES.values(), ids=IN_TABLES)

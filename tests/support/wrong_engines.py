@@ -14,8 +14,7 @@ from matching_engine.core.book.book_side import BookSide
 from matching_engine.core.book.order import Order, PriceLevel
 from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.book.stops import StopBook
-from matching_engine.core.commands import checks
-from matching_engine.core.commands import market_states as state_changes
+from matching_engine.core.commands import checks, market_states
 from matching_engine.core.market import Market
 from matching_engine.core.security import Security
 from matching_engine.core.trading import continuous
@@ -159,5 +158,5 @@ CONTINUOUS: dict[str, Patch] = {
     "every replaced order keeps its place": replaced(exchange, "replace_order", _in_its_old_place),
     "a reduced order loses its place": replaced(BookSide, "shrink", _last_in_its_level),
     "self-trades happen": replaced(continuous, "prevent_self_trade", _traded_with_oneself),
-    "nothing expires": replaced(state_changes, "expire_orders", nothing),
+    "nothing expires": replaced(market_states, "expire_orders", nothing),
 }

@@ -10,8 +10,7 @@ from matching_engine.core.book import equilibrium
 from matching_engine.core.book.equilibrium import Equilibrium
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
-from matching_engine.core.commands import administration, checks, orders
-from matching_engine.core.commands import market_states as state_changes
+from matching_engine.core.commands import administration, checks, market_states, orders
 from matching_engine.core.market import Market
 from matching_engine.core.security import Security
 from matching_engine.core.trading import auction as auction_module
@@ -110,12 +109,12 @@ def _no_margin_for_orders(right: Callable[..., int], position: Position, **more:
 
 
 def _from_when_it_was_due(
-    right: Callable[..., None], market: Market, book: Any, *rest: Any
+    right: Callable[..., None], market: Market, book: OrderBook, *rest: Any, **named: Any
 ) -> None:
     now_us, due_us = market.clock_us, book.security.until_us
     if rest[1] == "timer" and due_us is not None:
         market.clock_us = due_us
-    right(market, book, *rest)
+    right(market, book, *rest, **named)
     market.clock_us = now_us
 
 
@@ -127,19 +126,19 @@ STATES_AND_RISK: dict[str, Patch] = {
         lambda _, _tick_e4, _mark_e4, _lowest_e4, highest_e4: highest_e4,
     ),
     "an auction looks at too few prices": replaced(Equilibrium, "_ranges_around", _shorter),
-    "an auction leaves the reference price": replaced(state_changes, "uncross", _old_reference),
+    "an auction leaves the reference price": replaced(market_states, "uncross", _old_reference),
     "gathered orders cross their client's own": replaced(
         auction_module, "_own_crossed", partial(nothing, answer=())
     ),
     "what is for auctions stays in the book": replaced(
-        state_changes, "cancel", partial(_but, "auction_over")
+        market_states, "cancel", partial(_but, "auction_over")
     ),
-    "waiting cls orders miss the closing auction": replaced(state_changes, "gather", _late),
+    "waiting cls orders miss the closing auction": replaced(market_states, "gather", _late),
     "a cls waits during the closing auction": replaced(orders, "enter", _late),
-    "day orders outlast the close": replaced(state_changes, "cancel", partial(_but, "expired")),
-    "no state ends by itself": replaced(state_changes, "_is_due", partial(nothing, answer=False)),
+    "day orders outlast the close": replaced(market_states, "cancel", partial(_but, "expired")),
+    "no state ends by itself": replaced(market_states, "_is_due", partial(nothing, answer=False)),
     "what ended late goes on from when it was due": replaced(
-        state_changes, "_change", _from_when_it_was_due
+        market_states, "_change", _from_when_it_was_due
     ),
     "trades print outside the band": replaced(Security, "fix_band", nothing),
     "the band moves with each print": replaced(continuous, "trade", _with_a_new_band),
