@@ -211,7 +211,9 @@ class Market:
                 if position.held > max(0, position.quantity) or position.quantity < 0:
                     assert position.may_be_short, "more is held than there is"
                     assert account.shorts.get(security_id) is position, "a short is not known"
-            assert all(self.orders[order_id] is one for order_id, one in account.orders.items())
+            assert all(
+                self.orders.get(order_id) is one for order_id, one in account.orders.items()
+            ), "an account has an order that is not open"
             for name, order in account.named_orders.items():
                 assert order.request.client_order_id == name, "an order has a wrong name"
                 assert self.orders.get(order.order_id) is order, "a named order is not open"

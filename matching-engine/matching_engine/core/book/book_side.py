@@ -166,10 +166,12 @@ class BookSide:
                 assert one.hidden != another.hidden or one.place < another.place, "out of order"
             assert all(0 < order.place <= self.places for order in orders), "an unknown place"
             displayed = [order for order in orders if not order.hidden]
-            assert level.last_displayed is (displayed[-1] if displayed else None), "likewise"
+            assert level.last_displayed is (displayed[-1] if displayed else None), (
+                "the last displayed order is another"
+            )
             assert level.price_e4 % tick_e4 == 0, "an order rests off the tick"
             shown = sum(order.shown_quantity for order in displayed)
-            assert level.quantity == shown, "a level lost count"
+            assert level.quantity == shown, "a level lost count of what it shows"
             in_all = sum(order.remaining_quantity for order in orders)
             assert level.quantity + level.undisplayed == in_all, "a level lost count"
             for order in orders:

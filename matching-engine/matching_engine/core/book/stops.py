@@ -96,8 +96,9 @@ class StopBook:
         """Raises `AssertionError` when a stop waits that should have been set off."""
         if last_e4 is None:
             return
-        assert not self.buys or self.buys.peekitem(0)[0][0] > last_e4, "a stop was not set off"
-        assert not self.sells or -self.sells.peekitem(0)[0][0] < last_e4, "a stop was not set off"
+        buys, sells = self.buys, self.sells
+        assert not buys or buys.peekitem(0)[0][0] > last_e4, "a buy stop was not set off"
+        assert not sells or -sells.peekitem(0)[0][0] < last_e4, "a sell stop was not set off"
 
 
 def _trailed(order: Order, last_e4: int) -> int:

@@ -6,6 +6,7 @@ from exchange_shared.messages import (
     MarketState,
     MarketStateSet,
     SetMarketState,
+    StateAction,
     StateReason,
 )
 from matching_engine.core.book.order_book import OrderBook
@@ -16,6 +17,15 @@ from matching_engine.core.trading.auction import gather, uncross
 from matching_engine.core.trading.cancel import cancel, expire_orders
 from matching_engine.core.trading.continuous import trigger_stops
 from matching_engine.core.trading.security_state import PHASE_STATES, become
+
+STATES_AFTER: dict[StateAction, MarketState] = {
+    "start_auction": "auction",
+    "open": "continuous",
+    "halt": "halted",
+    "close": "closed",
+    "pre_open": "pre_open",
+}
+"""What an action leads to from every other state."""
 
 
 def pass_time(market: Market) -> None:
@@ -67,43 +77,29 @@ def set_market_state(market: Market, command: SetMarketState) -> None:
 
 
 def _applies(command: SetMarketState, security: Security) -> bool:
+    """Whether a security is in a state that the action is for."""
     match command.action:
         case "uncross":
             return security.state == "auction"
         case "resume":
             return security.state == "halted"
-        case "start_auction":
-            return security.state != "auction"
-        case "open":
-            return security.state != "continuous"
-        case "halt":
-            return security.state != "halted"
-        case "close":
-            return security.state != "closed"
-        case "pre_open":
-            return security.state != "pre_open"
+        case action:
+            return security.state != STATES_AFTER[action]
 
 
 def _act(market: Market, command: SetMarketState, book: OrderBook) -> None:
-    lasts_us = command.duration_us
+    security, lasts_us = book.security, command.duration_us
     match command.action:
         case "uncross":
-            _change(market, book, _after_auction(book.security), "operator")
+            _change(market, book, _after_auction(security), "operator")
         case "resume":
-            _change(
-                market, book, "auction", "operator", "reopening", book.security.terms.auction_us
-            )
+            auction_us = security.terms.auction_us
+            _change(market, book, "auction", "operator", "reopening", auction_us)
         case "start_auction":
-            kind = command.auction or _fitting_auction(book.security)
+            kind = command.auction or _fitting_auction(security)
             _change(market, book, "auction", "operator", kind, lasts_us)
-        case "open":
-            _change(market, book, "continuous", "operator")
-        case "halt":
-            _change(market, book, "halted", "operator", lasts_us=lasts_us)
-        case "close":
-            _change(market, book, "closed", "operator")
-        case "pre_open":
-            _change(market, book, "pre_open", "operator")
+        case action:
+            _change(market, book, STATES_AFTER[action], "operator", lasts_us=lasts_us)
 
 
 def _fitting_auction(security: Security) -> AuctionKind:

@@ -112,8 +112,9 @@ def _match(market: Market, incoming: Order, book: OrderBook) -> CancelReason | N
                 quantity = min(quantity, _affordable(incoming, price_e4, security))
                 if quantity == 0:
                     return "insufficient_funds"
-            band_e4 = security.band_e4
-            if band_e4 is not None and not band_e4[0] <= price_e4 <= band_e4[1]:
+            if security.band_e4 is not None and not (
+                security.band_e4[0] <= price_e4 <= security.band_e4[1]
+            ):
                 halt_by_circuit_breaker(market, book)
                 return None if incoming.may_rest else "circuit_breaker"
             incoming.remaining_quantity -= quantity

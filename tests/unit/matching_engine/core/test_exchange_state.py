@@ -161,6 +161,15 @@ def test_every_rule_is_exercised_by_the_flow() -> None:
     }
 
 
+def test_the_exchange_counts_its_open_orders_and_what_it_published() -> None:
+    exchange = opened_exchange()
+    events = run(exchange, 1, 500)
+    assert exchange.open_orders == len(exchange.state().orders) > 0
+    assert exchange.seq == events[-1].seq
+    trades = [event for event in events if isinstance(event, TradeExecuted)]
+    assert exchange.execution_seq == trades[-1].execution_seq > 0
+
+
 def test_the_oldest_finished_name_is_forgotten_beyond_the_limit() -> None:
     exchange = opened_exchange()
 
