@@ -29,7 +29,8 @@ from exchange_shared.runner import (
 )
 from exchange_shared.settings import read_settings
 from exchange_shared.signals import stop_signal
-from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
+from market_data_feed.service import open_market_data_feed
+from market_data_feed.settings import MarketDataFeedSettings
 from matching_engine.service import MatchingEngineSettings, open_matching_engine
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
 from trading_bots import BotSettings, ExchangeError, run_bot

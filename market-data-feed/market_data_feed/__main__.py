@@ -4,7 +4,8 @@ from functools import partial
 
 from exchange_shared.runner import run_service
 from exchange_shared.settings import read_settings
-from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
+from market_data_feed.service import open_market_data_feed
+from market_data_feed.settings import MarketDataFeedSettings
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Reading `data_feed`: into the projections at once, to the streams at once, then to the store."""
+"""Reading `data_feed`: into the projections at once, to the streams at once, then to the writer."""
 
 import asyncio
 from contextlib import aclosing
@@ -18,9 +18,8 @@ from exchange_shared.units import now_us
 from market_data_feed.fanout import Fanout
 from market_data_feed.progress import Progress
 from market_data_feed.projections import Projections
-from market_data_feed.storage.writer import Store
-
-SERVICE = "market-data-feed"
+from market_data_feed.settings import SERVICE
+from market_data_feed.storage.writer import Writer
 
 YIELD_RECORDS = 1_000
 """Records applied before others may run."""
@@ -47,7 +46,7 @@ class Consumer:
         projections: Projections,
         progress: Progress,
         fanout: Fanout,
-        store: Store,
+        writer: Writer,
         stored: LogPosition,
         metrics: Metrics,
     ) -> None:
@@ -55,7 +54,7 @@ class Consumer:
         self._projections = projections
         self._progress = progress
         self._fanout = fanout
-        self._store = store
+        self._writer = writer
         self._applied = stored
         self._metrics = metrics
         self._records = metrics.counter("feed_applied_records", "Records read and applied")
@@ -69,8 +68,8 @@ class Consumer:
 
     def problem(self) -> str | None:
         """Why what the feed tells is not the newest, `None` when it is."""
-        if self._store.is_full:
-            return f"{self._store.unstored} rows wait for Postgres; reading has stopped"
+        if self._writer.is_full:
+            return f"{self._writer.unstored} rows wait for Postgres; reading has stopped"
         return self._behind
 
     async def run(self) -> None:
@@ -92,14 +91,14 @@ class Consumer:
         self._watch_start(end)
         async with aclosing(reader.read()) as stream:
             async for deliveries in stream:
-                if self._store.is_full:
-                    log.warning("reading_stopped", unstored=self._store.unstored)
-                    await self._store.wait_for_room()
-                self._store.begin()
+                if self._writer.is_full:
+                    log.warning("reading_stopped", unstored=self._writer.unstored)
+                    await self._writer.wait_for_room()
+                self._writer.begin()
                 await self._apply(deliveries)
                 self._applied = reader.applied
                 self._progress.advance(applied_seq(self._applied), settled_seq(self._applied))
-                self._store.end(self._applied)
+                self._writer.end(self._applied)
                 self._watch_start(end)
                 await asyncio.sleep(0)
 

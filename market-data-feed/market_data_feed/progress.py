@@ -14,7 +14,6 @@ class Progress:
 
     def __init__(self, applied_seq: int, settled_seq: int, execution_seq: int) -> None:
         self.applied_seq = applied_seq
-        self._settled_seq = settled_seq
         self._unsettled: deque[tuple[int, int]] = deque()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._tickets = itertools.count()
@@ -31,7 +30,6 @@ class Progress:
     def advance(self, applied_seq: int, settled_seq: int) -> None:
         """All events up to `applied_seq` are applied, all executions to `settled_seq` settled."""
         self.applied_seq = applied_seq
-        self._settled_seq = settled_seq
         while self._unsettled and self._unsettled[0][1] <= settled_seq:
             self._unsettled.popleft()
         while self._waiting and self.reached(self._waiting[0][0]):

@@ -4,26 +4,27 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
-from pydantic import Field, SecretStr
 
 from exchange_shared.bus import Bus
 from exchange_shared.http import Health, create_app
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import open_pool
 from exchange_shared.runner import BackgroundTasks, Service
-from exchange_shared.settings import OperatorSettings
 from market_data_feed.api.access import Access
-from market_data_feed.api.app import add_account_routes, add_market_routes, add_order_routes
+from market_data_feed.api.accounts import add_account_routes
 from market_data_feed.api.history import History
+from market_data_feed.api.market import add_market_routes
+from market_data_feed.api.orders import add_order_routes
 from market_data_feed.api.reads import Reads
 from market_data_feed.api.streams import Streams, add_streams
-from market_data_feed.consumer import SERVICE, Consumer, applied_seq, settled_seq
+from market_data_feed.consumer import Consumer, applied_seq, settled_seq
 from market_data_feed.dashboard import add_dashboard
 from market_data_feed.fanout import Fanout
 from market_data_feed.progress import Progress
+from market_data_feed.settings import SERVICE, MarketDataFeedSettings
 from market_data_feed.storage.database import Database
 from market_data_feed.storage.loading import load_projections
-from market_data_feed.storage.writer import Store
+from market_data_feed.storage.writer import Writer
 
 DESCRIPTION = (
     "Tells what happens on the exchange: prices, books, trades, orders, accounts. Send"
@@ -36,31 +37,6 @@ DESCRIPTION = (
 )
 
 log = structlog.get_logger()
-
-
-class MarketDataFeedSettings(OperatorSettings):
-    """Read from environment variables that begin with `EXCHANGE_`."""
-
-    port: int = Field(default=2404, ge=0, le=65_535)
-    """The port to listen on; 0 takes a free one."""
-
-    market_dsn: SecretStr = SecretStr("postgresql://market_data_feed@127.0.0.1:5500/market_data")
-    """The database `market_data`."""
-
-    public_accounts: bool = False
-    """Whether everybody may read every account."""
-
-    gateway_url: str = ""
-    """Where the page says the gateway is; by default on port 2400 of the page's own host."""
-
-    max_unstored_rows: int = Field(default=200_000, ge=1)
-    """Rows that may wait for Postgres; beyond it the feed stops reading."""
-
-    max_streams: int = Field(default=1_000, ge=1)
-    """WebSocket clients at a time."""
-
-    max_stream_backlog: int = Field(default=10_000, ge=1)
-    """Messages that may wait for a WebSocket client; beyond it the client is closed."""
 
 
 @asynccontextmanager
@@ -79,17 +55,17 @@ async def open_market_data_feed(
 
         progress = Progress(applied_seq(stored), settled_seq(stored), projections.execution_seq)
         fanout = Fanout(projections, metrics, max_clients=settings.max_streams)
-        store = Store(
+        writer = Writer(
             database, projections, stored, metrics, max_unstored=settings.max_unstored_rows
         )
-        consumer = Consumer(bus, projections, progress, fanout, store, stored, metrics)
+        consumer = Consumer(bus, projections, progress, fanout, writer, stored, metrics)
         access = Access(
             projections,
             settings.operator_key,
             consumer.problem,
             public_accounts=settings.public_accounts,
         )
-        reads = Reads(projections, progress, History(database, store, projections), access)
+        reads = Reads(projections, progress, History(database, writer, projections), access)
 
         health.depends_on("bus", bus.unavailable_reason)
         health.depends_on("postgres", lambda: database.problem)
@@ -104,6 +80,6 @@ async def open_market_data_feed(
 
         tasks = await stack.enter_async_context(BackgroundTasks())
         tasks.start(database.watch(), f"{SERVICE}-database")
-        tasks.start(store.run(), f"{SERVICE}-store")
+        tasks.start(writer.run(), f"{SERVICE}-writer")
         tasks.start(consumer.run(), f"{SERVICE}-consumer")
         yield Service(SERVICE, app, tasks)

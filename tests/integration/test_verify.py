@@ -24,7 +24,8 @@ from exchange_shared.messages import (
     SuspendClient,
     encode_batch,
 )
-from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
+from market_data_feed.service import open_market_data_feed
+from market_data_feed.settings import MarketDataFeedSettings
 from matching_engine.service import MatchingEngineSettings, open_matching_engine
 from tests.conftest import Databases
 from tests.support.memory_bus import MemoryBus, MemoryLog

@@ -13,7 +13,8 @@ from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
 from exchange_shared.bus import open_bus
 from exchange_shared.runner import BackgroundTasks, Service, serving
 from exchange_shared.settings import ServiceSettings
-from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
+from market_data_feed.service import open_market_data_feed
+from market_data_feed.settings import MarketDataFeedSettings
 from matching_engine.service import MatchingEngineSettings, open_matching_engine
 from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
 from tests.support.paths import ROOT

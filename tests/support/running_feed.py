@@ -19,7 +19,8 @@ from exchange_shared.messages import (
     Side,
 )
 from exchange_shared.runner import BackgroundTasks, Service, serving
-from market_data_feed.service import MarketDataFeedSettings, open_market_data_feed
+from market_data_feed.service import open_market_data_feed
+from market_data_feed.settings import MarketDataFeedSettings
 
 OPERATOR_KEY = "key-of-the-operator-0123456789"
 CLIENTS = ("alice", "bob")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from exchange_shared.auth import bearer_key, hash_api_key
+from exchange_shared.auth import hash_api_key
 from exchange_shared.http import ApiError
 from market_data_feed.projections import Account, Projections
 
@@ -95,8 +95,3 @@ class Access:
             message = f"this API key is not that of client {client_id}"
             raise ApiError(403, "not_your_account", message, "client_id")
         return account
-
-
-def key_in(authorization: str | None) -> str | None:
-    """The API key in an `Authorization` header."""
-    return bearer_key(authorization)

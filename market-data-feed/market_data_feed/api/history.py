@@ -7,7 +7,7 @@ from exchange_shared.messages import OrderReport, Side, TradeExecuted, TradeSett
 from market_data_feed.projections import Account, Order, Projections, Security
 from market_data_feed.storage.database import READ_SECONDS, Database, storage_unavailable
 from market_data_feed.storage.rows import order_of, order_report_of, settlement_of, trade_of
-from market_data_feed.storage.writer import Store
+from market_data_feed.storage.writer import Writer
 from market_data_feed.views import market as market_views
 from market_data_feed.views import orders as order_views
 from market_data_feed.views import shapes
@@ -19,14 +19,14 @@ Page = tuple[int, int, int]
 class History:
     """Orders, trades and reports, however old."""
 
-    def __init__(self, database: Database, store: Store, projections: Projections) -> None:
+    def __init__(self, database: Database, writer: Writer, projections: Projections) -> None:
         self._database = database
-        self._store = store
+        self._writer = writer
         self._projections = projections
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         """Rows, among them those of all that is applied now."""
-        if not await self._store.wait_stored(READ_SECONDS):
+        if not await self._writer.wait_stored(READ_SECONDS):
             raise storage_unavailable()
         return await self._database.fetch(query, *arguments)
 

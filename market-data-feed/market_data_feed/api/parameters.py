@@ -1,12 +1,13 @@
-"""Query parameters, checked; those that nobody knows are refused."""
+"""The parameters of requests, checked; those that nobody knows are refused."""
 
 from typing import Annotated, Literal
 
-from fastapi import Path
+from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 Number = Annotated[int, Field(ge=0, lt=2**53)]
 OrderId = Annotated[int, Path(ge=1, lt=2**53)]
+Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <api_key>`")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from exchange_shared.auth import bearer_key
 from exchange_shared.http import ApiError
 from exchange_shared.messages import OrderReport
-from market_data_feed.api.access import Access, key_in
+from market_data_feed.api.access import Access
 from market_data_feed.api.history import History
 from market_data_feed.progress import Progress
 from market_data_feed.projections import Account, Order, Projections, Security
@@ -40,7 +41,7 @@ class Reads:
         self, authorization: str | None, client_id: str | None, min_seq: int | None
     ) -> Account:
         """An account that the caller may read, as of `min_seq`."""
-        api_key = key_in(authorization)
+        api_key = bearer_key(authorization)
         self.access.needs_key(api_key)
         await self.reached(min_seq)
         return self.access.account(api_key, client_id)
@@ -69,7 +70,7 @@ class Reads:
         Raises:
             ApiError: 404 `unknown_security` or `unknown_order`, or no key (401).
         """
-        api_key = key_in(authorization)
+        api_key = bearer_key(authorization)
         self.access.needs_key(api_key)
         await self.reached(min_seq)
         caller = self.access.caller(api_key)

@@ -8,9 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from exchange_shared.auth import origin_allowed
+from exchange_shared.auth import bearer_key, origin_allowed
 from exchange_shared.http import ApiError, decode_json, encode_json, error_response
-from market_data_feed.api.access import key_in
 from market_data_feed.api.reads import Reads
 from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of
 from market_data_feed.views import market as market_views
@@ -130,7 +129,7 @@ async def _log_in(websocket: WebSocket, reads: Reads) -> str:
         ApiError: as for any read of an account; 401 `no_api_key` when the login is late or wrong.
     """
     authorization = websocket.headers.get("authorization")
-    api_key = key_in(authorization) if authorization else await _key_in_message(websocket)
+    api_key = bearer_key(authorization) if authorization else await _key_in_message(websocket)
     return reads.access.account(api_key, websocket.query_params.get("client_id")).client_id
 
 

@@ -17,6 +17,11 @@ from market_data_feed.projections.orders import Order
 OrderAnswer = OrderReport | OrderRejected | OrderRepeated
 
 
+def repeated_message(record: OrderRepeated) -> str:
+    """What a client is told whose order came a second time."""
+    return f"the same order came before: it is order {record.order_id}"
+
+
 @dataclass(slots=True)
 class Changes:
     """Rows to append (with their report_seq), and things whose latest state is to be written."""

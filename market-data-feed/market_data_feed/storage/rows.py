@@ -15,8 +15,7 @@ from exchange_shared.messages import (
     TradeSettled,
 )
 from market_data_feed.projections import Changes, Order, Security
-from market_data_feed.projections.changes import OrderAnswer
-from market_data_feed.views.orders import repeated_message
+from market_data_feed.projections.changes import OrderAnswer, repeated_message
 
 Row = tuple[Any, ...]
 Record = Any
@@ -24,14 +23,6 @@ Record = Any
 
 _json = msgspec.json.Encoder()
 _options = msgspec.json.Decoder(OrderOptions)
-
-ORDER_COLUMNS = (
-    "order_id", "unit_hold_e4", "price_e4", "quantity", "filled_quantity", "notional_e4",
-    "last_trade_id", "seq", "created_us", "updated_us", "is_open", "client_id", "security_id",
-    "side", "order_type", "time_in_force", "status", "client_order_id", "reason", "message",
-    "options", "displayed_quantity",
-)  # fmt: skip
-"""In the order in which `upsert_orders` takes them."""
 
 ORDER_REPORT_COLUMNS = (
     "report_seq", "order_id", "time_us", "quantity", "price_e4", "client_id", "security_id",

@@ -47,7 +47,7 @@ class _Transaction:
     """Those whose rows these are, as the projections know them."""
 
 
-class Store:
+class Writer:
     """Writes what the projections change. `run` must be running as a task."""
 
     def __init__(

@@ -3,7 +3,7 @@
 from exchange_shared.units import PPM, average_e4, half_even
 from market_data_feed.projections import Account, Holding, Security
 from market_data_feed.views import shapes
-from market_data_feed.views.orders import amount
+from market_data_feed.views.numbers import amount
 
 Securities = dict[str, Security]
 

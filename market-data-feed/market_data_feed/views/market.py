@@ -9,7 +9,7 @@ from exchange_shared.messages import (
 from exchange_shared.units import format_time, from_e4
 from market_data_feed.projections import Level, Security
 from market_data_feed.views import shapes
-from market_data_feed.views.orders import amount, percent, seconds, time
+from market_data_feed.views.numbers import amount, percent, seconds, time
 
 
 def _price(security: Security, bid: Level | None, ask: Level | None) -> shapes.Price:

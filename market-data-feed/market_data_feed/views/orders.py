@@ -1,6 +1,6 @@
-"""The JSON of orders and reports, and of the numbers and times in every answer."""
+"""The JSON of orders and reports."""
 
-from typing import Any, cast
+from typing import cast
 
 from exchange_shared.messages import (
     OrderOptions,
@@ -10,35 +10,14 @@ from exchange_shared.messages import (
     TradeExecuted,
     TradeSettled,
 )
-from exchange_shared.units import average_e4, format_time, from_e4
+from exchange_shared.units import average_e4, format_time
 from market_data_feed.projections import Order
-from market_data_feed.projections.changes import OrderAnswer
+from market_data_feed.projections.changes import OrderAnswer, repeated_message
 from market_data_feed.views import shapes
-
-Number = Any
+from market_data_feed.views.numbers import amount, percent, time
 
 _UNKNOWN_OPTIONS = cast("shapes.Options", dict.fromkeys(shapes.Options.__annotations__))
 """Of orders that the engine has not accepted: only what is accepted is told with its options."""
-
-
-def amount(amount_e4: int | None) -> Number:
-    """An amount as a JSON number, or null."""
-    return None if amount_e4 is None else from_e4(amount_e4)
-
-
-def percent(rate_ppm: int | None) -> Number:
-    """A rate as a JSON number in percent, of which one is 10,000 ppm, or null."""
-    return amount(rate_ppm)
-
-
-def seconds(duration_us: int) -> Number:
-    """A duration as a JSON number in seconds."""
-    return duration_us / 1_000_000
-
-
-def time(time_us: int | None) -> str | None:
-    """A time as RFC 3339, or null."""
-    return None if time_us is None else format_time(time_us)
 
 
 def order(found: Order) -> shapes.Order:
@@ -154,11 +133,6 @@ def order_report(report_seq: int, record: OrderAnswer) -> shapes.OrderReport:
     report["reason"] = record.reason
     report["message"] = record.message
     return report
-
-
-def repeated_message(record: OrderRepeated) -> str:
-    """What a client is told whose order came a second time."""
-    return f"the same order came before: it is order {record.order_id}"
 
 
 def fill_report(

@@ -24,10 +24,11 @@ from exchange_shared.messages import (
     TradeExecuted,
 )
 from exchange_shared.messages.commands import AUCTION_ONLY
+from exchange_shared.postgres import load_queries
 from exchange_shared.units import from_e4
 from market_data_feed.projections import Book, Changes, Projections, Security
 from market_data_feed.projections.orders import accepted_order
-from market_data_feed.storage.rows import ORDER_COLUMNS, Rows, order_of
+from market_data_feed.storage.rows import Rows, order_of
 from market_data_feed.views import accounts as account_views
 from market_data_feed.views import market as market_views
 from market_data_feed.views import orders as order_views
@@ -41,6 +42,12 @@ Shown = tuple[int, int]
 """The displayed quantity at a price, and of how many orders."""
 
 Levels = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]
+
+
+def order_columns() -> list[str]:
+    """The columns in the order in which `upsert_orders` takes them."""
+    names = load_queries("market_data_feed.storage")["upsert_orders"].split("(", 1)[1]
+    return [name.strip() for name in names.split(")", 1)[0].split(",")]
 
 
 def listed(security_id: str = "MSFT") -> SecurityListed:
@@ -223,7 +230,7 @@ def restarted(projections: Projections) -> Projections:
     for order in projections.orders.values():
         if order.is_open:
             rows = Rows.of(Changes(orders={order.order_id: order}))
-            fresh.know_open_order(order_of(dict(zip(ORDER_COLUMNS, rows.orders[0], strict=True))))
+            fresh.know_open_order(order_of(dict(zip(order_columns(), rows.orders[0], strict=True))))
     return fresh
 
 
@@ -404,7 +411,7 @@ def test_what_postgres_cannot_store_is_left_out_of_the_options() -> None:
     event = accepted(11, "alice", "sell", 1_000_000, 3)
     order = accepted_order(msgspec.structs.replace(event, oco_group="a\0b\\u0000"))
     (row,) = Rows.of(Changes(orders={11: order})).orders
-    assert row[ORDER_COLUMNS.index("options")] == '{"oco_group":"ab\\\\u0000"}'
+    assert row[order_columns().index("options")] == '{"oco_group":"ab\\\\u0000"}'
 
 
 def test_a_closed_order_is_forgotten_once_it_is_stored() -> None:
