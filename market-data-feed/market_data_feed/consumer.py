@@ -10,6 +10,7 @@ from exchange_shared.messages import (
     CLEARINGHOUSE,
     MATCHING_ENGINE,
     AnyFeedRecord,
+    Event,
     feed_decoder,
 )
 from exchange_shared.messages.events import AccountOpened, TradeExecuted
@@ -112,6 +113,8 @@ class Consumer:
                 publish(record)
                 if type(record) is TradeExecuted or type(record) is AccountOpened:
                     self._progress.executed(record.seq, record.execution_seq)
+            if delivery.records and isinstance(last := delivery.records[-1], Event):
+                self._progress.applied(last.seq)
             count = len(delivery.records)
             self._records.inc(count)
             if count:

@@ -10,7 +10,11 @@ MAX_UNSETTLED = 100_000
 
 
 class Progress:
-    """How far the engine's events are applied, and how far its executions are settled."""
+    """How far the engine's events are applied, and how far its executions are settled.
+
+    `applied_seq` is the engine's last event of the last message that was applied: the moment that
+    every answer is of.
+    """
 
     def __init__(self, applied_seq: int, settled_seq: int, execution_seq: int) -> None:
         self.applied_seq = applied_seq
@@ -26,6 +30,10 @@ class Progress:
         if len(self._unsettled) >= MAX_UNSETTLED:
             seq = self._unsettled.pop()[0]
         self._unsettled.append((seq, execution_seq))
+
+    def applied(self, seq: int) -> None:
+        """The events up to `seq` are applied: it goes into answers from now on."""
+        self.applied_seq = seq
 
     def advance(self, applied_seq: int, settled_seq: int) -> None:
         """All events up to `applied_seq` are applied, all executions to `settled_seq` settled."""

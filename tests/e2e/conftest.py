@@ -42,7 +42,7 @@ class RunningExchange:
         finally:
             await bus.close()
         assert [finding for finding in findings if not finding.holds or finding.behind] == []
-        assert len(findings) == 15
+        assert len(findings) == 16
 
 
 @pytest.fixture

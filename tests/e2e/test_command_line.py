@@ -35,14 +35,14 @@ async def test_a_running_a_killed_and_a_stopped_exchange_verify(
     embedded_exchange: RunningExchange,
 ) -> None:
     code, said = await run(embedded_exchange, "verify")
-    assert (code, said.splitlines()[-1]) == (0, "15 of 15 checks hold.")
+    assert (code, said.splitlines()[-1]) == (0, "16 of 16 checks hold.")
     await asyncio.to_thread(embedded_exchange.stack.kill)
     code, said = await run(embedded_exchange, "verify")
-    assert (code, said.splitlines()[-1]) == (0, "15 of 15 checks hold.")
+    assert (code, said.splitlines()[-1]) == (0, "16 of 16 checks hold.")
     await asyncio.to_thread(embedded_exchange.stack.start)
     await asyncio.to_thread(embedded_exchange.stack.stop)
     code, said = await run(embedded_exchange, "verify")
-    assert (code, said.splitlines()[-1]) == (0, "15 of 15 checks hold.")
+    assert (code, said.splitlines()[-1]) == (0, "16 of 16 checks hold.")
     assert "1 snapshots" in said
 
 

@@ -1,5 +1,7 @@
 """Two traders on the whole exchange, by the public API alone."""
 
+import asyncio
+
 import asyncpg
 import httpx
 import msgspec
@@ -132,3 +134,52 @@ async def test_the_operator_sees_every_account_and_others_only_their_own(
         assert other.status_code == 403
         nobody = await http.get(url)
         assert nobody.status_code == 401
+
+
+async def read_together(http: httpx.AsyncClient, exchange: RunningExchange, client_id: str) -> dict:
+    """An account right now, whose figures must belong together."""
+    while True:
+        url = f"{exchange.feed_url}/accounts/{client_id}"
+        answer = await http.get(url, headers=key(client_id))
+        if answer.status_code == 200:
+            break
+        assert answer.json()["error"]["code"] in ("unknown_api_key", "unknown_client", "not_ready")
+    account: dict = answer.json()
+    assert account["available"] == round(account["balance"] - account["held"], 4)
+    made = account["realised_profit"] + account["unrealised_profit"]
+    assert abs(account["profit"] - made) < 0.0001
+    return account
+
+
+async def buy_and_read(http: httpx.AsyncClient, exchange: RunningExchange, name: str) -> None:
+    """Open an account and trade; after each answer read at once, without `min_seq`."""
+    await open_account(http, exchange, name)
+    assert (await read_together(http, exchange, name))["profit"] == 0
+    bought = await order(http, exchange, name, side="buy", quantity=2, price=420.5)
+    assert bought.json()["status"] == "filled"
+    while (account := await read_together(http, exchange, name))["seq"] < bought.json()["seq"]:
+        assert account["balance"] in (10_000, 10_000 - 841 - 0.0084)
+    assert account["balance"] == 10_000 - 841 - 0.0084
+    (msft,) = (held for held in account["holdings"] if held["security_id"] == "MSFT")
+    assert msft["quantity"] == 102
+
+
+async def test_figures_read_right_after_an_order_belong_together(
+    exchange_on_servers: RunningExchange,
+) -> None:
+    exchange = exchange_on_servers
+    async with httpx.AsyncClient(timeout=30) as http:
+        await open_account(http, exchange, "maker")
+        await order(http, exchange, "maker", side="sell", quantity=10, price=420.5)
+        await buy_and_read(http, exchange, "first")
+        await asyncio.to_thread(exchange.stack.stop, "clearinghouse")
+        await buy_and_read(http, exchange, "second")
+        while (maker := await read_together(http, exchange, "maker"))["volume"] < 4:
+            pass
+        assert maker["balance"] == 10_000 + 4 * 420.5
+        await asyncio.to_thread(exchange.stack.start, "clearinghouse")
+        seq = {"min_seq": maker["seq"]}
+        url = f"{exchange.feed_url}/balance/maker"
+        settled = await http.get(url, params=seq, headers=key("maker"))
+        assert settled.json()["balance"] == maker["balance"]
+    await exchange.assert_nothing_lost_or_doubled()

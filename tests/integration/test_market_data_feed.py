@@ -153,7 +153,7 @@ async def test_prices_books_and_trades_are_told_to_everybody(
     assert await feed.get("/trades/MSFT") == [trade]
 
 
-async def test_accounts_show_settled_cash_and_shares_and_what_is_held(
+async def test_accounts_show_cash_and_shares_and_what_is_held(
     feed: RunningFeed, market: FeedMarket
 ) -> None:
     bob = await feed.get("/balance/bob", "bob", min_seq=SEQ)
@@ -199,10 +199,10 @@ async def test_accounts_show_settled_cash_and_shares_and_what_is_held(
     account = cash | results | profits | {"holdings": [alice]}
     assert await feed.get("/accounts/alice", "alice") == account
     assert await feed.get("/leaderboard") == [
-        {"rank": 1, "client_id": "alice"} | results,
+        {"rank": 1, "client_id": "alice", "seq": 9} | results,
         {"rank": 2, "client_id": "bob"}
         | results
-        | {"equity": 19_999.96, "profit": -0.04, "return": -0.000002},
+        | {"seq": 9, "equity": 19_999.96, "profit": -0.04, "return": -0.000002},
     ]
 
 

@@ -1,6 +1,7 @@
 """The two databases, held against what the engine's events say they must hold."""
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -58,7 +59,8 @@ class MarketDataRows:
     orders: dict[int, tuple[Any, ...]]
     trades: list[tuple[Any, ...]]
     fees: dict[str, int]
-    balances: dict[tuple[str, str], int]
+    served_balances: dict[tuple[str, str], int]
+    settled_balances: dict[tuple[str, str], int]
 
 
 async def wait_until_stored(
@@ -109,11 +111,14 @@ async def read_market_data(dsn: str) -> MarketDataRows:
             orders=_by_id(await connection.fetch(QUERIES["orders"])),
             trades=[tuple(row) for row in await connection.fetch(QUERIES["trades"])],
             fees={row[0]: row[1] for row in await connection.fetch(QUERIES["fees"])},
-            balances={
-                (row["client_id"], row["asset"]): row["balance"]
-                for row in await connection.fetch(QUERIES["settled_balances"])
-            },
+            served_balances=_by_asset(await connection.fetch(QUERIES["served_balances"])),
+            settled_balances=_by_asset(await connection.fetch(QUERIES["settled_balances"])),
         )
+
+
+def _by_asset(rows: list[asyncpg.Record]) -> dict[tuple[str, str], int]:
+    """Balances by client and asset."""
+    return {(row["client_id"], row["asset"]): row["balance"] for row in rows}
 
 
 def _by_id(rows: list[asyncpg.Record]) -> dict[Any, tuple[Any, ...]]:
@@ -188,9 +193,14 @@ def check_market_data(
             + _differences(_fees_paid(trades), rows.fees),
         ),
         Finding(
-            "served balances and holdings are the ledger's",
-            f"{len(rows.balances)} balances after settlement {rows.settled}",
-            _differences(_client_balances(events, rows.settled), rows.balances),
+            "served balances and holdings are what the executions make them",
+            f"{len(rows.served_balances)} balances after event {rows.applied}",
+            _differences(_client_balances(events[: rows.applied]), rows.served_balances),
+        ),
+        Finding(
+            "settled balances and holdings are the ledger's",
+            f"{len(rows.settled_balances)} balances after settlement {rows.settled}",
+            _differences(_client_balances(events, rows.settled), rows.settled_balances),
         ),
     ]
 
@@ -252,8 +262,10 @@ def _fees_paid(trades: Iterable[TradeExecuted]) -> dict[str, int]:
     return {client_id: fee_e4 for client_id, fee_e4 in fees.items() if fee_e4}
 
 
-def _client_balances(events: Iterable[AnyEvent], settled: int) -> dict[tuple[str, str], int]:
-    """What each client has after so many executions."""
+def _client_balances(
+    events: Iterable[AnyEvent], settled: float = math.inf
+) -> dict[tuple[str, str], int]:
+    """What each client has after these events, or of their executions after so many."""
     ledger = ReferenceLedger()
     for event in events:
         if isinstance(event, AccountOpened | TradeExecuted) and event.execution_seq <= settled:

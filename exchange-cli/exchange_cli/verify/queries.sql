@@ -66,6 +66,13 @@ ORDER BY trade_id
 -- market_data: what clients paid in fees, less rebates.
 SELECT client_id, fees_e4 FROM balance WHERE fees_e4 <> 0
 
+-- name: served_balances
+-- market_data: cash and shares of every client, as they are told.
+SELECT client_id, 'cash' AS asset, cash_e4 AS balance
+FROM balance WHERE cash_e4 <> 0
+UNION ALL
+SELECT client_id, security_id, quantity FROM holding WHERE quantity <> 0
+
 -- name: settled_balances
 -- market_data: cash and shares of every client, as far as they are settled.
 SELECT client_id, 'cash' AS asset, settled_cash_e4 AS balance

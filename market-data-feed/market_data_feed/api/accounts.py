@@ -14,7 +14,7 @@ _OWN = shapes.refusals(401, 403, 404, 422, 503)
 
 
 def add_account_routes(app: FastAPI, reads: Reads) -> None:
-    """Accounts, for whose they are. Settled numbers are the clearinghouse's."""
+    """Accounts, for whose they are: every figure as of the `seq` that it comes with."""
     securities = reads.projections.securities
 
     def seq() -> int:
@@ -33,7 +33,7 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
         query: Annotated[Read, Query()],
         authorization: Key = None,
     ) -> Response:
-        """`quantity` is settled, and below zero for a short position.
+        """All as of the engine's event `seq`; `quantity` is below zero for a short position.
 
         `available` is what is not in open sell orders; of a security that may be sold short it may
         be below zero. `average_cost` is what was paid for each share, or what each short one
@@ -67,8 +67,9 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
     async def balance(
         client_id: str, query: Annotated[Read, Query()], authorization: Key = None
     ) -> Response:
-        """`balance` is settled; `available` is what is not `held`, and may be below zero.
+        """All as of the engine's event `seq`, which the ledger says as well once it is settled.
 
+        `available` is what of the `balance` is not `held`, and may be below zero.
         Open buy orders hold their cash, and `short_margin` is kept back as well for what is sold
         short, or offered and not there; a buy that covers may also spend the margin it frees.
         """
@@ -87,9 +88,9 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
     ) -> Response:
         """Cash and shares, as `/balance` and `/holdings`, and the profit since it was opened.
 
-        `equity` and `profit` count settled cash and shares at the last trade's price. What is
-        realised and unrealised does not wait for settlement; it adds up to the profit after it.
-        Fees are part of the profit: those of a purchase are in the cost of its shares.
+        `equity` and `profit` count cash and shares at the last trade's price; what is realised and
+        unrealised adds up to the profit. Fees are part of the profit: those of a purchase are in
+        the cost of its shares. All of it is as of the engine's event `seq`.
         """
         account = await reads.account(authorization, client_id, query.min_seq)
         return json_response(account_views.whole_account(account, securities, seq()))

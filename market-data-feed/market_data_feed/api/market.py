@@ -94,9 +94,10 @@ def add_market_routes(app: FastAPI, reads: Reads) -> None:
         responses=_ALL,
     )
     async def leaderboard(query: Annotated[LeaderboardRead, Query()]) -> Response:
-        """`equity` is settled cash and shares at the last trade's price, `volume` in shares.
+        """`equity` is cash and shares at the last trade's price, `volume` in shares.
 
-        Shares that are sold short count below zero.
+        Shares that are sold short count below zero. Every entry has the same `seq`: all are as of
+        that event of the engine.
         """
         await reads.reached(query.min_seq)
         return json_response(reads.leaderboard(query.limit))

@@ -91,7 +91,8 @@ class Reads:
             ),
             key=lambda entry: (-entry[1]["profit"], entry[0]),
         )
+        seq = self.progress.applied_seq
         return [
-            {**performance, "rank": rank, "client_id": client_id}
+            {**performance, "rank": rank, "client_id": client_id, "seq": seq}
             for rank, (client_id, performance) in enumerate(ranked[:limit], 1)
         ]

@@ -9,10 +9,11 @@ from market_data_feed.projections.orders import Order
 class Holding:
     """A client's shares of one security.
 
-    `quantity` is the engine's number, which every trade changes at once; `settled_quantity` is the
-    ledger's; below zero shares are sold short. `held` is promised to open sell orders. `cost_e4` is
-    what was paid for `quantity`, fees included (granted shares count at the reference price of that
-    day); of a short position it is below zero, and what its sale brought.
+    `quantity` is the engine's number, which every trade changes at once, and which is told;
+    `settled_quantity` is the ledger's, stored so that `exchange verify` can compare it. Below zero
+    shares are sold short. `held` is promised to open sell orders. `cost_e4` is what was paid for
+    `quantity`, fees included (granted shares count at the reference price of that day); of a short
+    position it is below zero, and what its sale brought.
     """
 
     client_id: str

@@ -1,4 +1,7 @@
-"""The JSON of accounts: cash, shares, and what they have made of them."""
+"""The JSON of accounts: cash, shares, and what they have made of them.
+
+Every figure is the engine's after its event `seq`; what is settled is no part of any answer.
+"""
 
 from exchange_shared.units import PPM, average_e4, half_even
 from market_data_feed.projections import Account, Holding, Security
@@ -18,7 +21,7 @@ def short_margin_e4(account: Account, securities: Securities) -> int:
 
 
 def balance(account: Account, securities: Securities, seq: int) -> shapes.Balance:
-    """Cash: what the ledger says, what is kept back, and what a new order may use.
+    """Cash: what there is, what is kept back, and what a new order may use.
 
     `held` is what open buy orders hold and the `short_margin` together.
     """
@@ -26,7 +29,7 @@ def balance(account: Account, securities: Securities, seq: int) -> shapes.Balanc
     held_e4 = account.held_e4 + margin_e4
     return {
         "client_id": account.client_id,
-        "balance": amount(account.settled_cash_e4),
+        "balance": amount(account.cash_e4),
         "held": amount(held_e4),
         "available": amount(account.cash_e4 - held_e4),
         "short_margin": amount(margin_e4),
@@ -39,7 +42,7 @@ def holding(found: Holding, seq: int) -> shapes.Holding:
     return {
         "security_id": found.security_id,
         "client_id": found.client_id,
-        "quantity": found.settled_quantity,
+        "quantity": found.quantity,
         "held": found.held,
         "available": found.available,
         "average_cost": amount(average_e4(found.cost_e4, found.quantity)),
@@ -48,12 +51,12 @@ def holding(found: Holding, seq: int) -> shapes.Holding:
 
 
 def equity_e4(account: Account, securities: Securities) -> int:
-    """Settled cash and settled shares, at the last trade's price or else the reference price."""
-    total_e4 = account.settled_cash_e4
+    """Cash and shares, at the last trade's price or else the reference price."""
+    total_e4 = account.cash_e4
     for held in account.holdings.values():
         security = securities.get(held.security_id)
         if security is not None:
-            total_e4 += security.mark_e4 * held.settled_quantity
+            total_e4 += security.mark_e4 * held.quantity
     return total_e4
 
 
@@ -75,7 +78,7 @@ def results(account: Account, securities: Securities) -> shapes.Results:
     """Its performance, and what of the profit is realised, with what it has paid in fees.
 
     What is realised is the cash and the cost of the shares that are there, less what the account
-    was opened with. These are the engine's numbers: after settlement the two make the profit.
+    was opened with. The two make the profit.
     """
     cost_e4 = unrealised_e4 = 0
     for security_id, held in account.holdings.items():
@@ -97,11 +100,11 @@ def holding_of(account: Account, security_id: str, seq: int) -> shapes.Holding:
 
 
 def holdings(account: Account, seq: int) -> list[shapes.Holding]:
-    """All shares that there are, are offered, or are in motion, by security."""
+    """All shares that there are, or that are offered, by security."""
     return [
         holding(found, seq)
         for _, found in sorted(account.holdings.items())
-        if found.quantity or found.settled_quantity or found.held
+        if found.quantity or found.held
     ]
 
 

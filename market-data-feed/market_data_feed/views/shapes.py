@@ -28,6 +28,9 @@ Level = Annotated[
 ReportSeq = Annotated[int, Field(description="Numbers the reports, for `before` and `after`")]
 
 
+Seq = Annotated[int, Field(description="All figures are those after the engine's event `seq`.")]
+
+
 class Price(TypedDict):
     """The prices and the state of a security."""
 
@@ -104,6 +107,7 @@ class Leader(Performance):
 
     rank: int
     client_id: str
+    seq: Seq
 
 
 class Results(Performance):
@@ -122,7 +126,7 @@ class Balance(TypedDict):
     held: Number
     available: Number
     short_margin: Number
-    seq: int
+    seq: Seq
 
 
 class Holding(TypedDict):
@@ -134,7 +138,7 @@ class Holding(TypedDict):
     held: int
     available: int
     average_cost: NumberOrNull
-    seq: int
+    seq: Seq
 
 
 class WholeAccount(Balance, Results):

@@ -158,6 +158,7 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
         account.client_id: (
             account.cash_e4,
             account.held_e4,
+            account_views.balance(account, projections.securities, 0)["balance"],
             account_views.balance(account, projections.securities, 0)["available"],
             sorted(
                 (held.security_id, held.quantity, held.held)
@@ -171,6 +172,7 @@ def assert_like_the_engine(projections: Projections, market: FeedMarket) -> None
         account.client_id: (
             account.cash_e4,
             account.cash_held_e4,
+            from_e4(account.cash_e4),
             from_e4(engine.accounts[account.client_id].available_e4),
             sorted(position for position in account.positions if any(position[1:])),
             account.api_key_hash,
@@ -346,21 +348,41 @@ def test_an_open_buy_holds_cash_and_an_open_sell_holds_shares() -> None:
     assert (bought.quantity, bought.cost_e4) == (104, 100 * 1_000_000 + 4_000_400)
 
 
-def test_settled_numbers_wait_for_the_clearinghouse() -> None:
+def test_the_figures_of_an_account_are_of_one_moment_settled_or_not() -> None:
     records: list[AnyFeedRecord] = [listed(), opened("alice", 2), opened("bob", 3)]
     projections = projected(*records)
-    assert account_views.balance(projections.accounts["bob"], projections.securities, 3) == {
+    bob, securities = projections.accounts["bob"], projections.securities
+    told = account_views.whole_account(bob, securities, 3)
+    assert told == {
         "client_id": "bob",
-        "balance": 0.0,
-        "held": 0.0,
-        "available": 10_000.0,
-        "short_margin": 0.0,
+        "balance": 10_000,
+        "held": 0,
+        "available": 10_000,
+        "short_margin": 0,
         "seq": 3,
+        "equity": 20_000,
+        "profit": 0,
+        "return": 0,
+        "trades": 0,
+        "volume": 0,
+        "realised_profit": 0,
+        "unrealised_profit": 0,
+        "fees": 0,
+        "holdings": [
+            {
+                "security_id": "MSFT",
+                "client_id": "bob",
+                "quantity": 100,
+                "held": 0,
+                "available": 100,
+                "average_cost": 100,
+                "seq": 3,
+            }
+        ],
     }
     for report in FeedMarket().clearing.settle(records):
         projections.apply(report)
-    balance = account_views.balance(projections.accounts["bob"], projections.securities, 3)
-    assert balance["balance"] == 10_000.0
+    assert account_views.whole_account(bob, securities, 3) == told
 
 
 def test_a_rejected_order_under_the_id_of_another_does_not_touch_it() -> None:
@@ -460,9 +482,9 @@ def test_a_return_is_rounded_half_even() -> None:
     records: list[AnyFeedRecord] = [listed(), opened("alice", 2)]
     projections = projected(*records, *FeedMarket().clearing.settle(records))
     account = projections.accounts["alice"]
-    account.settled_cash_e4 -= 300  # 0.03 of 20,000.00: 1.5 millionths
+    account.cash_e4 -= 300  # 0.03 of 20,000.00: 1.5 millionths
     performance = account_views.performance(account, projections.securities)
     assert performance["return"] == -0.000002
-    account.settled_cash_e4 += 200
+    account.cash_e4 += 200
     performance = account_views.performance(account, projections.securities)
     assert performance["return"] == 0
