@@ -325,7 +325,7 @@ async def test_an_order_is_followed_from_pending_to_its_end(
     assert await feed.get("/status/MSFT/21", "bob", min_seq=cancelled.seq) == state
     assert await feed.get("/orders", "bob", status="open") == []
     assert (await feed.get("/orders", "bob"))[0] == state
-    assert await feed.get("/reports", "bob", after=4) == [settlement, trade, confirmed]
+    assert await feed.get("/reports", "bob", after=4) == [confirmed, trade, settlement]
     assert await feed.get("/report/MSFT/21", "bob") == settlement
 
 
@@ -512,16 +512,16 @@ async def test_lists_are_paged_by_their_ids(feed: RunningFeed, bus: Bus) -> None
     assert await ids("/trades/MSFT", "trade_id") == [7, 6, 5, 4, 3, 2, 1]
     assert await ids("/trades/MSFT", "trade_id", limit=2) == [7, 6]
     assert await ids("/trades/MSFT", "trade_id", limit=2, before=6) == [5, 4]
-    assert await ids("/trades/MSFT", "trade_id", after=5) == [7, 6]
+    assert await ids("/trades/MSFT", "trade_id", after=5) == [6, 7]
     assert await ids("/trades/MSFT", "trade_id", after=2, before=4) == [3]
     assert await ids("/orders", "order_id", limit=3) == [14, 12, 10]
     assert await ids("/orders", "order_id", limit=3, before=10) == [8, 6, 4]
-    assert await ids("/orders", "order_id", after=10) == [14, 12]
+    assert await ids("/orders", "order_id", after=10) == [12, 14]
     everything = await ids("/reports", "report_seq")
     assert len(everything) == 21
     assert everything == sorted(everything, reverse=True)
     assert await ids("/reports", "report_seq", limit=5, before=everything[4]) == everything[5:10]
-    assert await ids("/reports", "report_seq", after=everything[3]) == everything[:3]
+    assert await ids("/reports", "report_seq", after=everything[3]) == everything[2::-1]
 
 
 async def test_trades_older_than_those_in_memory_come_from_the_database(

@@ -1,9 +1,12 @@
 """Reads that may need the database: what is only in memory is stored first, so none is missed."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from exchange_shared.messages import OrderReport, Side, TradeExecuted, TradeSettled
+from market_data_feed.api.paging import Part, Window
 from market_data_feed.projections import Account, Order, Projections, Security
 from market_data_feed.storage.database import READ_SECONDS, Database, storage_unavailable
 from market_data_feed.storage.rows import order_of, order_report_of, settlement_of, trade_of
@@ -11,9 +14,6 @@ from market_data_feed.storage.writer import Writer
 from market_data_feed.views import market as market_views
 from market_data_feed.views import orders as order_views
 from market_data_feed.views import shapes
-
-Page = tuple[int, int, int]
-"""Only what is numbered above the first and below the second, and how many at the most."""
 
 
 class History:
@@ -26,24 +26,25 @@ class History:
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         """Rows, among them those of all that is applied now."""
-        if not await self._writer.wait_stored(READ_SECONDS):
-            raise storage_unavailable()
+        await self._all_stored()
         return await self._database.fetch(query, *arguments)
 
-    async def trades(self, security: Security, page: Page) -> list[shapes.Trade]:
-        """A page of a security's trades, newest first."""
-        after, before, limit = page
-        found: list[TradeExecuted] = []
-        for event in reversed(security.recent_trades):
-            if event.trade_id <= after or len(found) == limit:
-                break
-            if event.trade_id < before:
-                found.append(event)
-        else:
-            if security.older_trades:
-                rows = await self._fetch("trades_of_security", security.security_id, *page)
-                found = [trade_of(row) for row in rows]
-        return [market_views.trade(event) for event in found]
+    async def _all_stored(self) -> None:
+        if not await self._writer.wait_stored(READ_SECONDS):
+            raise storage_unavailable()
+
+    async def _fetch_window(self, query: str, whose: str, window: Window) -> list[Any]:
+        """The rows of a query that there is in both directions."""
+        return await self._fetch(_directed(query, window), whose, *window.bounds)
+
+    async def trades(self, security: Security, window: Window) -> Part[shapes.Trade]:
+        """A part of a security's trades."""
+        found = _recent(security, window)
+        if found is None:
+            rows = await self._fetch_window("trades_of_security", security.security_id, window)
+            found = [trade_of(row) for row in rows]
+        trades = [market_views.trade(event) for event in found]
+        return Part.of(trades, window, itemgetter("trade_id"))
 
     async def order(self, security_id: str, order_id: int) -> Order | OrderReport | None:
         """The latest state of an order, or the report of one that the engine did not answer."""
@@ -79,28 +80,56 @@ class History:
                 return row["report_seq"], record_of(row)
         return None
 
-    async def orders(self, account: Account, page: Page) -> list[shapes.Order]:
-        """A page of a client's orders, newest first."""
-        rows = await self._fetch("orders_of_client", account.client_id, *page)
-        return [order_views.order(order_of(row)) for row in rows]
+    async def orders(self, account: Account, window: Window) -> Part[shapes.Order]:
+        """A part of a client's orders."""
+        rows = await self._fetch_window("orders_of_client", account.client_id, window)
+        orders = [order_views.order(order_of(row)) for row in rows]
+        return Part.of(orders, window, itemgetter("order_id"))
 
-    def open_orders(self, account: Account, page: Page) -> list[shapes.Order]:
+    def open_orders(self, account: Account, window: Window) -> Part[shapes.Order]:
         """The same of the open ones."""
-        after, before, limit = page
-        numbers = sorted((n for n in account.open_orders if after < n < before), reverse=True)
-        return [order_views.order(account.open_orders[number]) for number in numbers[:limit]]
+        numbers = sorted(account.open_orders, reverse=not window.forward)
+        found = window.among(numbers, int)
+        orders = [order_views.order(account.open_orders[number]) for number in found]
+        return Part.of(orders, window, itemgetter("order_id"))
 
     async def reports(
-        self, account: Account, event_type: str | None, page: Page
-    ) -> list[shapes.Report]:
-        """A page of a client's reports, newest first: of one type, or of all together."""
+        self, account: Account, event_type: str | None, window: Window
+    ) -> Part[shapes.Report]:
+        """A part of a client's reports: of one type, or of all together.
+
+        Each table is read at a moment of its own. What is stored between two of them is left for
+        the next part, or it would be passed over where the tables' rows are put together.
+        """
+        await self._all_stored()
+        before = min(window.before, self._writer.stored_report_seq + 1)
+        window = replace(window, before=before)
         found: list[shapes.Report] = []
         for name, query, report_of in _REPORTS:
             if event_type in (None, name):
-                rows = await self._fetch(query, account.client_id, *page)
-                found += [report_of(row, account.client_id) for row in rows]
-        found.sort(key=lambda report: report["report_seq"] or 0, reverse=True)
-        return found[: page[2]]
+                client_id, directed = account.client_id, _directed(query, window)
+                rows = await self._database.fetch(directed, client_id, *window.bounds)
+                found += [report_of(row, client_id) for row in rows]
+        found.sort(key=itemgetter("report_seq"), reverse=not window.forward)
+        return Part.of(found, window, itemgetter("report_seq"))
+
+
+def _directed(query: str, window: Window) -> str:
+    return f"{query}_forward" if window.forward else query
+
+
+def _recent(security: Security, window: Window) -> list[TradeExecuted] | None:
+    """The trades for a window, `None` unless those that are in memory tell them all."""
+    recent = security.recent_trades
+    number_of = attrgetter("trade_id")
+    if window.forward:
+        if security.older_trades and (not recent or recent[0].trade_id > window.after + 1):
+            return None
+        return window.among(recent, number_of)
+    found = window.among(reversed(recent), number_of)
+    if security.older_trades and len(found) <= window.limit:
+        return None
+    return found
 
 
 def _order_report(row: Any, _client_id: str) -> shapes.Report:

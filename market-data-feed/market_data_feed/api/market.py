@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 
 from exchange_shared.http import json_response
+from market_data_feed.api.paging import LINKED
 from market_data_feed.api.parameters import BookRead, LeaderboardRead, Page, Read
 from market_data_feed.api.reads import Reads
 from market_data_feed.views import market as market_views
@@ -76,15 +77,17 @@ def add_market_routes(app: FastAPI, reads: Reads) -> None:
     @app.get(
         "/trades/{security_id}",
         tags=["market"],
-        summary="Trades, newest first",
+        summary="Trades, newest first, or after one",
         response_model=list[shapes.Trade],
-        responses=_ONE,
+        responses=_ONE | LINKED,
     )
-    async def trades(security_id: str, query: Annotated[Page, Query()]) -> Response:
+    async def trades(
+        request: Request, security_id: str, query: Annotated[Page, Query()]
+    ) -> Response:
         """`before` and `after` are trade ids. An auction's trades have no `aggressor_side`."""
         await reads.reached(query.min_seq)
-        security = reads.security(security_id)
-        return json_response(await reads.history.trades(security, query.bounds))
+        part = await reads.history.trades(reads.security(security_id), query.window)
+        return part.response(request)
 
     @app.get(
         "/leaderboard",

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 
 from exchange_shared.http import json_response
+from market_data_feed.api.paging import LINKED
 from market_data_feed.api.parameters import Key, OrderId, OrdersPage, Read, ReportsPage
 from market_data_feed.api.reads import Reads
 from market_data_feed.projections import Order
@@ -59,28 +60,32 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
     @app.get(
         "/orders",
         tags=["orders"],
-        summary="Own orders, newest first",
+        summary="Own orders, newest first, or after one",
         response_model=list[shapes.Order],
-        responses=_OWN,
+        responses=_OWN | LINKED,
     )
-    async def orders(query: Annotated[OrdersPage, Query()], authorization: Key = None) -> Response:
+    async def orders(
+        request: Request, query: Annotated[OrdersPage, Query()], authorization: Key = None
+    ) -> Response:
         """`before` and `after` are order ids."""
         account = await reads.account(authorization, query.client_id, query.min_seq)
         if query.status == "open":
-            return json_response(reads.history.open_orders(account, query.bounds))
-        return json_response(await reads.history.orders(account, query.bounds))
+            part = reads.history.open_orders(account, query.window)
+        else:
+            part = await reads.history.orders(account, query.window)
+        return part.response(request)
 
     @app.get(
         "/reports",
         tags=["orders"],
-        summary="Own reports, newest first",
+        summary="Own reports, newest first, or after one",
         response_model=list[shapes.Report],
-        responses=_OWN,
+        responses=_OWN | LINKED,
     )
     async def reports(
-        query: Annotated[ReportsPage, Query()], authorization: Key = None
+        request: Request, query: Annotated[ReportsPage, Query()], authorization: Key = None
     ) -> Response:
         """`before` and `after` are values of `report_seq`, by which a lost stream is resumed."""
         account = await reads.account(authorization, query.client_id, query.min_seq)
-        found = await reads.history.reports(account, query.event_type, query.bounds)
-        return json_response(found)
+        part = await reads.history.reports(account, query.event_type, query.window)
+        return part.response(request)

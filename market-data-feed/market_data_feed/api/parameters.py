@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from market_data_feed.api.paging import Window
+
 Number = Annotated[int, Field(ge=0, lt=2**53)]
 OrderId = Annotated[int, Path(ge=1, lt=2**53)]
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <api_key>`")]
@@ -31,14 +33,31 @@ class BookRead(Read):
 class Page(Read):
     """Which part of a list."""
 
-    before: Annotated[Number | None, Field(description="Only what is older than this id.")] = None
-    after: Annotated[Number, Field(description="Only what is newer than this id.")] = 0
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    before: Annotated[
+        Number | None,
+        Field(description="Only what is older than this id: the newest of it, descending."),
+    ] = None
+    after: Annotated[
+        Number | None,
+        Field(
+            description="Only what is newer than this id: the oldest of it, ascending; with"
+            " `before`, only what is between the two."
+        ),
+    ] = None
+    limit: Annotated[
+        int,
+        Field(ge=1, le=1_000, description="How many; the header `Link` leads to the next ones."),
+    ] = 100
 
     @property
-    def bounds(self) -> tuple[int, int, int]:
-        """Above, below, and how many."""
-        return self.after, 2**53 if self.before is None else self.before, self.limit
+    def window(self) -> Window:
+        """Which entries these are."""
+        return Window(
+            after=0 if self.after is None else self.after,
+            before=2**53 if self.before is None else self.before,
+            limit=self.limit,
+            forward=self.after is not None,
+        )
 
 
 class OrdersPage(Page):

@@ -124,6 +124,11 @@ SELECT * FROM orders WHERE order_id = $1;
 SELECT * FROM orders WHERE client_id = $1 AND order_id > $2 AND order_id < $3
 ORDER BY order_id DESC LIMIT $4;
 
+-- name: orders_of_client_forward
+-- Oldest first, $2 and $3 are the ids between which they are.
+SELECT * FROM orders WHERE client_id = $1 AND order_id > $2 AND order_id < $3
+ORDER BY order_id LIMIT $4;
+
 -- name: report_of_order
 -- A denial is the last word, also when the confirmation was read after it.
 SELECT * FROM order_report WHERE order_id = $1
@@ -133,6 +138,10 @@ ORDER BY status = 'denied' DESC, report_seq DESC LIMIT 1;
 SELECT * FROM order_report WHERE client_id = $1 AND report_seq > $2 AND report_seq < $3
 ORDER BY report_seq DESC LIMIT $4;
 
+-- name: order_reports_of_client_forward
+SELECT * FROM order_report WHERE client_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq LIMIT $4;
+
 -- name: trades_of_client
 (SELECT * FROM trade WHERE buyer_id = $1 AND report_seq > $2 AND report_seq < $3
 ORDER BY report_seq DESC LIMIT $4)
@@ -140,6 +149,14 @@ UNION
 (SELECT * FROM trade WHERE seller_id = $1 AND report_seq > $2 AND report_seq < $3
 ORDER BY report_seq DESC LIMIT $4)
 ORDER BY report_seq DESC LIMIT $4;
+
+-- name: trades_of_client_forward
+(SELECT * FROM trade WHERE buyer_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq LIMIT $4)
+UNION
+(SELECT * FROM trade WHERE seller_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq LIMIT $4)
+ORDER BY report_seq LIMIT $4;
 
 -- name: settlements_of_client
 (SELECT * FROM settlement WHERE buyer_id = $1 AND report_seq > $2 AND report_seq < $3
@@ -149,9 +166,21 @@ UNION
 ORDER BY report_seq DESC LIMIT $4)
 ORDER BY report_seq DESC LIMIT $4;
 
+-- name: settlements_of_client_forward
+(SELECT * FROM settlement WHERE buyer_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq LIMIT $4)
+UNION
+(SELECT * FROM settlement WHERE seller_id = $1 AND report_seq > $2 AND report_seq < $3
+ORDER BY report_seq LIMIT $4)
+ORDER BY report_seq LIMIT $4;
+
 -- name: trades_of_security
 SELECT * FROM trade WHERE security_id = $1 AND trade_id > $2 AND trade_id < $3
 ORDER BY trade_id DESC LIMIT $4;
+
+-- name: trades_of_security_forward
+SELECT * FROM trade WHERE security_id = $1 AND trade_id > $2 AND trade_id < $3
+ORDER BY trade_id LIMIT $4;
 
 -- name: trade_by_id
 SELECT * FROM trade WHERE security_id = $1 AND trade_id = $2;

@@ -48,7 +48,10 @@ class _Transaction:
 
 
 class Writer:
-    """Writes what the projections change. `run` must be running as a task."""
+    """Writes what the projections change. `run` must be running as a task.
+
+    `stored_report_seq` is the number of the last report in the database.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Writer:
         self._projections = projections
         self._max_unstored = max_unstored
         self._stored = self._applied = stored
+        self.stored_report_seq = projections.report_seq
         self._consistent = asyncio.Event()
         self._hurry = asyncio.Event()
         self._progressed = asyncio.Condition()
@@ -125,6 +129,7 @@ class Writer:
             transaction = self._take()
             await self._write(transaction)
             self._stored = transaction.after
+            self.stored_report_seq = transaction.report_seq
             self._in_flight = 0
             self._projections.stored(transaction.orders)
             self._rows_stored.inc(transaction.rows.total())
