@@ -139,7 +139,18 @@ async def test_prices_books_and_trades_are_told_to_everybody(
     book = await feed.get("/book/MSFT")
     assert (book.pop("checksum"), book) == (
         zlib.crc32(b"a1000000:6"),
-        {"security_id": "MSFT", "bids": [], "asks": [[100, 6, 1]], "seq": 9},
+        {
+            "security_id": "MSFT",
+            "bids": [],
+            "asks": [[100, 6, 1]],
+            "seq": 9,
+            "state": "continuous",
+            "auction": None,
+            "until": None,
+            "indicative_price": None,
+            "indicative_quantity": 0,
+            "surplus": 0,
+        },
     )
     trade = {
         "trade_id": 1,

@@ -158,6 +158,14 @@ async def test_a_restarted_feed_tells_states_books_and_margins_as_before(
         before = await answers(feed, await told.publish())
     assert before["/book/MSFT"]["bids"] == [[120, 10, 1]]
     assert before["/book/MSFT"]["asks"] == [[100, 35, 1]]
+    assert {name: before["/book/MSFT"][name] for name in ("state", "auction")} == {
+        "state": "auction",
+        "auction": "closing",
+    }
+    (price,) = before["/securities"]
+    shared = before["/book/MSFT"].keys() & price.keys() - {"seq"}
+    assert "indicative_price" in shared
+    assert {before["/book/MSFT"][name] == price[name] for name in shared} == {True}
     assert before["/accounts/alice"]["short_margin"] == 30 * 52.5
     assert before["/accounts/bob"]["short_margin"] == 105 * 52.5
     assert before["/accounts/alice"]["fees"] == -0.03

@@ -147,6 +147,7 @@ async def test_the_operator_names_whose_reports_it_wants(
         ('{"type": "login"}', "no_api_key"),
         ('{"type": "hello"}', "no_api_key"),
         ("[]", "no_api_key"),
+        ('{"type": "login", "api_key": "k", "client": "bob"}', "unknown_field"),
         ("garbage", "malformed_json"),
         (b"\xff\xff", "malformed_json"),
         ('{"type": "login", "api_key": "\\ud800"}', "malformed_json"),
@@ -171,6 +172,69 @@ async def test_a_bad_login_is_refused(
 async def test_an_unknown_security_is_refused(feed: RunningFeed) -> None:
     async with websockets.connect(f"{feed.stream_url}/price?security_id=NONE") as stream:
         assert await refusal(stream) == ("unknown_security", 1008)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "field"),
+    [
+        ("price?symbol=MSFT", "unknown_field", "symbol"),
+        ("price?security_id=MSFT&min_seq=1", "unknown_field", "min_seq"),
+        ("price?security_id=MSFT&security_id=AAPL", "invalid_field", "security_id"),
+        ("price?client_id=bob", "unknown_field", "client_id"),
+        ("report?client=bob", "unknown_field", "client"),
+        ("report?client_id=alice&client_id=bob", "invalid_field", "client_id"),
+        ("report?api_key=secret", "unknown_field", "api_key"),
+    ],
+)
+async def test_a_wrong_parameter_is_refused_before_the_stream_is_accepted(
+    feed: RunningFeed, path: str, code: str, field: str
+) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await websockets.connect(f"{feed.stream_url}/{path}")
+    response = refused.value.response
+    assert (response.status_code, response.headers["Content-Type"]) == (422, "application/json")
+    assert response.body is not None
+    error = msgspec.json.decode(response.body)["error"]
+    assert (error["code"], error["field"]) == (code, field)
+    known = path.split("?")[0].replace("price", "security_id").replace("report", "client_id")
+    assert known in error["message"]
+
+
+async def test_messages_to_a_stream_are_answered_with_what_is_wrong(
+    feed: RunningFeed, market: FeedMarket
+) -> None:
+    login = msgspec.json.encode({"type": "login", "api_key": key_of("bob")}).decode()
+    async with (
+        websockets.connect(f"{feed.stream_url}/price") as prices,
+        websockets.connect(f"{feed.stream_url}/report") as reports,
+    ):
+        await reports.send(login)
+        for stream in (prices, reports):
+            await received(stream)
+        told = []
+        for stream, message in (
+            (prices, '{"type": "subscribe", "securities": ["MSFT"]}'),
+            (prices, login),
+            (prices, "garbage"),
+            (reports, login),
+            (reports, '{"type": "ping"}'),
+            (reports, b"\xff"),
+        ):
+            await stream.send(message)
+            told.append((await received(stream))["error"])
+        assert [error["code"] for error in told] == [
+            "unexpected_message",
+            "unexpected_message",
+            "malformed_json",
+            "already_logged_in",
+            "unexpected_message",
+            "malformed_json",
+        ]
+        assert "security_id" in told[0]["message"]
+        assert "bob" in told[3]["message"]
+        await market.trade(limit(11, "bob", "sell", 10, 100))
+        assert (await received(prices))["ask"] == 100
+        assert (await received(reports))["event_type"] == "order"
 
 
 async def test_pages_of_other_sites_are_refused_before_they_are_accepted(

@@ -67,8 +67,9 @@ def add_market_routes(app: FastAPI, reads: Reads) -> None:
 
         `checksum` is the CRC-32 of the ten best levels of each side, written as
         `b<price>:<quantity>` for bids, then `a<price>:<quantity>` for asks, best first, joined by
-        `|`, with prices as integers in 1/10,000: `b4199900:10|a4200100:5`. In other states than
-        `continuous` bids may be above asks.
+        `|`, with prices as integers in 1/10,000: `b4199900:10|a4200100:5`. In other `state`s than
+        `continuous` bids may be above asks: nothing trades before the `auction`, which would trade
+        `indicative_quantity` at `indicative_price` now, as `/price/{security_id}` says it.
         """
         await reads.reached(query.min_seq)
         security = reads.security(security_id)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from starlette.datastructures import Headers
+from starlette.types import Message
 
 from exchange_shared.auth import bearer_key, origin_allowed
 from exchange_shared.http import ApiError, decode_json, encode_json, error_response
@@ -34,27 +36,38 @@ class Streams:
     max_backlog: int
     allowed_origins: list[str]
 
-    async def accept(self, websocket: WebSocket) -> bool:
-        """Accept a connection, unless a page of another site opened it."""
-        headers = websocket.headers
-        if origin_allowed(headers.get("origin"), headers.get("host"), self.allowed_origins):
+    async def accept(self, websocket: WebSocket, parameter: str) -> bool:
+        """Accept a connection that a page of ours opened, or none, with one parameter at most."""
+        error = self._foreign_page(websocket.headers) or _wrong_parameter(websocket, parameter)
+        if error is None:
             await websocket.accept()
             return True
-        message = f"pages from {headers['origin'][:100]} may not use this API"
-        error = ApiError(403, "origin_not_allowed", message)
         await websocket.send_denial_response(error_response(error))
         return False
 
-    async def send(self, websocket: WebSocket, first: Sequence[object], topic: Topic) -> None:
+    def _foreign_page(self, headers: Headers) -> ApiError | None:
+        if origin_allowed(headers.get("origin"), headers.get("host"), self.allowed_origins):
+            return None
+        message = f"pages from {headers['origin'][:100]} may not use this API"
+        return ApiError(403, "origin_not_allowed", message)
+
+    async def send(
+        self,
+        websocket: WebSocket,
+        first: Sequence[object],
+        topic: Topic,
+        client_id: str | None = None,
+    ) -> None:
         """Send the first messages, then what comes, until the client goes or is too slow.
 
         Nothing is awaited between the making of `first` and the subscription, so nothing is lost.
+        What the client says is answered with why that is nothing here; it may be logged in.
         """
         subscriber = Subscriber([encode_json(m).decode() for m in first], self.max_backlog)
         with self.fanout.subscribed(subscriber, topic):
             tasks = [
                 asyncio.create_task(_write(websocket, subscriber)),
-                asyncio.create_task(_read(websocket)),
+                asyncio.create_task(_read(websocket, subscriber, client_id)),
                 asyncio.create_task(subscriber.overflowed.wait()),
             ]
             try:
@@ -81,7 +94,7 @@ def add_streams(app: FastAPI, streams: Streams) -> None:
     @app.websocket("/stream/price")
     async def prices(websocket: WebSocket) -> None:
         """Every change of price or state; first those of the security, or of all, as they are."""
-        if not await streams.accept(websocket):
+        if not await streams.accept(websocket, "security_id"):
             return
         security_id = websocket.query_params.get("security_id")
         with ExitStack() as stack:
@@ -101,7 +114,7 @@ def add_streams(app: FastAPI, streams: Streams) -> None:
     @app.websocket("/stream/report")
     async def reports(websocket: WebSocket) -> None:
         """Own reports of orders, trades and settlements; first `{"type": "logged_in", …}`."""
-        if not await streams.accept(websocket):
+        if not await streams.accept(websocket, "client_id"):
             return
         with ExitStack() as stack:
             try:
@@ -117,7 +130,7 @@ def add_streams(app: FastAPI, streams: Streams) -> None:
                 "client_id": client_id,
                 "report_seq": streams.reads.projections.report_seq,
             }
-            await streams.send(websocket, [first], reports_of(client_id))
+            await streams.send(websocket, [first], reports_of(client_id), client_id)
 
 
 async def _log_in(websocket: WebSocket, reads: Reads) -> str:
@@ -142,9 +155,13 @@ async def _key_in_message(websocket: WebSocket) -> str:
         raise ApiError(401, "no_api_key", f"{expected}, within {LOGIN_SECONDS:g} s") from None
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message["code"])
-    content: Any = decode_json(message.get("text") or message.get("bytes") or "")
+    content = _content(message)
     if not isinstance(content, dict) or content.get("type") != "login":
         raise ApiError(401, "no_api_key", expected)
+    for name in content:
+        if name not in ("type", "api_key"):
+            told = f"{name[:100]}: a login has no such field; {expected}"
+            raise ApiError(422, "unknown_field", told, name[:100])
     api_key = content.get("api_key")
     if not isinstance(api_key, str):
         raise ApiError(401, "no_api_key", expected, "api_key")
@@ -156,10 +173,45 @@ async def _write(websocket: WebSocket, subscriber: Subscriber) -> None:
         await websocket.send_text(await subscriber.next())
 
 
-async def _read(websocket: WebSocket) -> None:
-    """Pass over what the client sends, until it goes."""
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
+async def _read(websocket: WebSocket, subscriber: Subscriber, client_id: str | None) -> None:
+    """Answer what the client says with what is wrong about it, until it goes."""
+    while (message := await websocket.receive())["type"] != "websocket.disconnect":
+        error = _unexpected(message, client_id)
+        subscriber.offer(encode_json(error.body()).decode())
+
+
+def _unexpected(message: Message, client_id: str | None) -> ApiError:
+    """Why a message is nothing to a stream that only tells."""
+    try:
+        content = _content(message)
+    except ApiError as error:
+        return error
+    if client_id is None:
+        expected = "this stream takes no messages; give `security_id` in its address"
+        return ApiError(422, "unexpected_message", expected)
+    if isinstance(content, dict) and content.get("type") == "login":
+        told = f"the stream is logged in as {client_id} already; it takes no more messages"
+        return ApiError(409, "already_logged_in", told)
+    expected = "this stream takes no messages after the login"
+    return ApiError(422, "unexpected_message", expected)
+
+
+def _content(message: Message) -> Any:
+    """Raises `ApiError`: 400 `malformed_json`."""
+    return decode_json(message.get("text") or message.get("bytes") or "")
+
+
+def _wrong_parameter(websocket: WebSocket, known: str) -> ApiError | None:
+    """Why the parameters in the address are not those of a stream that takes one."""
+    names = [name for name, _ in websocket.query_params.multi_items()]
+    for name in names:
+        if name != known:
+            message = f"{name[:100]}: this stream has no such parameter; it takes {known}"
+            return ApiError(422, "unknown_field", message, name[:100])
+    if len(names) > 1:
+        message = f"{known}: it was given {len(names)} times; give it once"
+        return ApiError(422, "invalid_field", message, known)
+    return None
 
 
 async def _refuse(websocket: WebSocket, error: ApiError) -> None:

@@ -24,6 +24,12 @@ def _price(security: Security, bid: Level | None, ask: Level | None) -> shapes.P
         "volume": security.volume,
         "timestamp": format_time(security.time_us),
         "seq": security.seq,
+        **_phase(security),
+    }
+
+
+def _phase(security: Security) -> shapes.Phase:
+    return {
         "state": security.state,
         "auction": security.auction,
         "until": time(security.until_us),
@@ -76,7 +82,7 @@ def listing(security: Security) -> shapes.Listing:
 
 
 def book(security: Security, depth: int, seq: int) -> shapes.Book:
-    """The best levels of a book, as `[price, quantity, orders]`."""
+    """The best levels of a book, as `[price, quantity, orders]`, and why they may be crossed."""
     bids, asks = security.book.levels(depth)
     return {
         "security_id": security.security_id,
@@ -84,6 +90,7 @@ def book(security: Security, depth: int, seq: int) -> shapes.Book:
         "asks": [[from_e4(price_e4), quantity, orders] for price_e4, quantity, orders in asks],
         "seq": seq,
         "checksum": security.book.checksum(),
+        **_phase(security),
     }
 
 

@@ -31,7 +31,18 @@ ReportSeq = Annotated[int, Field(description="Numbers the reports, for `before` 
 Seq = Annotated[int, Field(description="All figures are those after the engine's event `seq`.")]
 
 
-class Price(TypedDict):
+class Phase(TypedDict):
+    """The state of a security, and what its auction would do now."""
+
+    state: MarketState
+    auction: AuctionKind | None
+    until: Time | None
+    indicative_price: NumberOrNull
+    indicative_quantity: int
+    surplus: int
+
+
+class Price(Phase):
     """The prices and the state of a security."""
 
     security_id: str
@@ -44,12 +55,6 @@ class Price(TypedDict):
     volume: int
     timestamp: Time
     seq: int
-    state: MarketState
-    auction: AuctionKind | None
-    until: Time | None
-    indicative_price: NumberOrNull
-    indicative_quantity: int
-    surplus: int
 
 
 class Listing(Price):
@@ -67,8 +72,8 @@ class Listing(Price):
     short_margin_percent: NumberOrNull
 
 
-class Book(TypedDict):
-    """The best levels of a book, best first."""
+class Book(Phase):
+    """The best levels of a book, best first; only in `continuous` they are never crossed."""
 
     security_id: str
     bids: list[Level]
