@@ -1,6 +1,7 @@
 """Lists in parts: walked either way, while they grow, each entry comes once."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,50 @@ async def test_a_part_without_a_next_has_no_link(feed: RunningFeed, growing: Gro
     assert await link("limit=14") == '</trades/MSFT?limit=14&before=2>; rel="next"'
     assert await link("after=1&limit=2") == '</trades/MSFT?after=3&limit=2>; rel="next"'
     assert await link("after=1&before=4&limit=2") is None
+
+
+async def test_lists_are_paged_by_their_ids(feed: RunningFeed, bus: Bus) -> None:
+    market = FeedMarket(bus)
+    await market.trade(*opening())
+    for number in range(1, 8):
+        await market.trade(
+            limit(number * 2, "alice", "sell", 1, 100), limit(number * 2 + 1, "bob", "buy", 1, 100)
+        )
+    await feed.get("/price/MSFT", min_seq=market.exchange.seq)
+
+    async def ids(path: str, name: str, **query: Any) -> list[int]:
+        return [entry[name] for entry in await feed.get(path, "alice", **query)]
+
+    assert await ids("/trades/MSFT", "trade_id") == [7, 6, 5, 4, 3, 2, 1]
+    assert await ids("/trades/MSFT", "trade_id", limit=2) == [7, 6]
+    assert await ids("/trades/MSFT", "trade_id", limit=2, before=6) == [5, 4]
+    assert await ids("/trades/MSFT", "trade_id", after=5) == [6, 7]
+    assert await ids("/trades/MSFT", "trade_id", after=2, before=4) == [3]
+    assert await ids("/orders", "order_id", limit=3) == [14, 12, 10]
+    assert await ids("/orders", "order_id", limit=3, before=10) == [8, 6, 4]
+    assert await ids("/orders", "order_id", after=10) == [12, 14]
+    everything = await ids("/reports", "report_seq")
+    assert len(everything) == 21
+    assert everything == sorted(everything, reverse=True)
+    assert await ids("/reports", "report_seq", limit=5, before=everything[4]) == everything[5:10]
+    assert await ids("/reports", "report_seq", after=everything[3]) == everything[2::-1]
+
+
+async def test_trades_older_than_those_in_memory_come_from_the_database(
+    feed: RunningFeed, bus: Bus
+) -> None:
+    market = FeedMarket(bus)
+    await market.trade(*opening())
+    count = 1_100
+    orders = itertools.chain.from_iterable(
+        (limit(n * 2, "alice", "sell", 1, 1), limit(n * 2 + 1, "bob", "buy", 1, 1))
+        if n % 2
+        else (limit(n * 2, "bob", "sell", 1, 1), limit(n * 2 + 1, "alice", "buy", 1, 1))
+        for n in range(1, count + 1)
+    )
+    await market.trade(*orders)
+    await feed.get("/price/MSFT", min_seq=market.exchange.seq)
+    found: list[int] = []
+    while page := await feed.get("/trades/MSFT", limit=300, before=found[-1] if found else 2**52):
+        found += [trade["trade_id"] for trade in page]
+    assert found == list(range(count, 0, -1))
