@@ -30,9 +30,9 @@ class Window:
         """Above, below, and how many to look for: one more tells whether there is a next part."""
         return self.after, self.before, self.limit + 1
 
-    def among(self, ascending: Iterable[T], number_of: Callable[[T], int]) -> list[T]:
-        """Those to look at among entries that ascend; of a window backward, that descend."""
-        inside = (one for one in ascending if self.after < number_of(one) < self.before)
+    def among(self, entries: Iterable[T], number_of: Callable[[T], int]) -> list[T]:
+        """Those to look at among entries that ascend as the window does, or descend."""
+        inside = (one for one in entries if self.after < number_of(one) < self.before)
         return list(islice(inside, self.limit + 1))
 
 
