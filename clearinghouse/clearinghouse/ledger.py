@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exchange_shared.invariants import MustStop
 from exchange_shared.messages import (
     AccountFunded,
     AccountOpened,
@@ -71,7 +72,7 @@ class Entry(NamedTuple):
     transfers: list[Transfer]
 
 
-class LedgerContradiction(Exception):
+class LedgerContradiction(MustStop):
     """The engine executed what the ledger cannot book. One of them is wrong: a matter for people.
 
     `execution` is the one that does not fit, where it is known.

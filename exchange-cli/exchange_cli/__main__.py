@@ -6,11 +6,13 @@ import sys
 from exchange_cli.run import PortInUse, run_exchange
 from exchange_cli.verify_command import verify_exchange
 from exchange_shared.bus import BusError
+from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
 from exchange_shared.market import MarketFileError
 
 
 def main() -> None:
     """Read the command line and do what it says."""
+    refuse_optimized()
     parser = argparse.ArgumentParser(prog="exchange", description="A stock exchange at home.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser(
@@ -43,6 +45,9 @@ def main() -> None:
                     arguments.snapshots,
                 )
             )
+    except MustStop as error:
+        sys.stderr.write(f"exchange: {type(error).__name__}: {error}\n")
+        sys.exit(MUST_STOP_CODE)
     except (BusError, MarketFileError, PortInUse) as error:
         sys.exit(f"exchange: {error}")
 

@@ -10,6 +10,7 @@ from exchange_migrations.broker import create_users, declare_queues
 from exchange_migrations.databases import create_databases, create_roles, database_dsn
 from exchange_migrations.runner import DATABASES, MigrationError, migrate
 from exchange_migrations.settings import MigrationSettings
+from exchange_shared.invariants import refuse_optimized
 from exchange_shared.logs import configure_logs
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ async def prepare(settings: MigrationSettings) -> None:
 
 def main() -> int:
     """The exit status: 0 when everything is prepared."""
+    refuse_optimized()
     try:
         settings = MigrationSettings.model_validate({})
     except ValidationError as error:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from exchange_shared.bus import Bus, open_bus
 from exchange_shared.http import HttpServer
+from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
 from exchange_shared.logs import configure_logs
 from exchange_shared.settings import ServiceSettings
 from exchange_shared.signals import stop_signal
@@ -126,10 +127,17 @@ async def _run(settings: ServiceSettings, open_service: OpenService) -> None:
 
 
 def run_service(settings: ServiceSettings, open_service: OpenService) -> None:
-    """Run one service as this process until SIGTERM or SIGINT; a failure exits with code 1."""
+    """Run one service as this process until SIGTERM or SIGINT.
+
+    A failure exits with code 1, and what must not go on with `MUST_STOP_CODE`.
+    """
+    refuse_optimized()
     configure_logs(settings.log_level, settings.log_format)
     try:
         uvloop.run(_run(settings, open_service))
+    except MustStop as error:
+        log.critical("must_stop", kind=type(error).__name__, error=str(error), exc_info=error)
+        raise SystemExit(MUST_STOP_CODE) from error
     except Exception as error:
         log.error("service_failed", exc_info=error)
         raise SystemExit(1) from error

@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from exchange_shared.invariants import refuse_optimized
 from exchange_shared.logs import configure_logs
 from exchange_shared.settings import read_settings
 from exchange_shared.signals import stop_signal
@@ -20,6 +21,7 @@ async def _run(settings: BotSettings) -> None:
 
 def main() -> None:
     """Trade until SIGTERM or SIGINT; exits with code 1 when the exchange refuses the bot."""
+    refuse_optimized()
     settings = read_settings(BotSettings)
     configure_logs(settings.log_level, settings.log_format)
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from exchange_shared.bus import DATA_FEED, LogPosition
+from exchange_shared.invariants import MustStop
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import Connection, load_position, store_position
 from market_data_feed.projections import Order, Projections
@@ -30,7 +31,7 @@ PAUSE_SECONDS = 0.05
 log = structlog.get_logger()
 
 
-class StoreMoved(Exception):
+class StoreMoved(MustStop):
     """The database is not where this feed left it: another feed stores into it, or it was reset."""
 
 

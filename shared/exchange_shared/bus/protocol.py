@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
+from exchange_shared.invariants import MustStop
+
 ORDER_ENTRY = "order_entry"
 ORDER_EXECUTION = "order_execution"
 DATA_FEED = "data_feed"
@@ -30,7 +32,7 @@ class BusError(Exception):
     """The message bus cannot do what was asked of it."""
 
 
-class LogTruncated(BusError):
+class LogTruncated(BusError, MustStop):
     """A queue ends before, or begins after, a position that this service has already applied."""
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from exchange_shared.invariants import MustStop
+
 MAX_SOURCES = 1_024
 """Sources remembered. Each start of a gateway is a source; the longest silent is forgotten."""
 
 
-class SequenceGap(Exception):
+class SequenceGap(MustStop):
     """Records of a source are missing from a queue."""
 
 
