@@ -47,19 +47,21 @@ async def _open_pool(settings: ClearinghouseSettings) -> AsyncIterator[asyncpg.P
         yield pool
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(settings.shutdown_seconds):
+            async with asyncio.timeout(settings.drain_seconds):
                 await pool.close()
         pool.terminate()
 
 
 @asynccontextmanager
-async def open_clearinghouse(settings: ClearinghouseSettings, bus: Bus) -> AsyncIterator[Service]:
+async def open_clearinghouse(
+    settings: ClearinghouseSettings, bus: Bus, health: Health | None = None
+) -> AsyncIterator[Service]:
     """The clearinghouse, at work while the context is open.
 
     Opens at once; a Postgres that is not there yet is waited for by its tasks.
     """
     metrics = Metrics()
-    health = Health()
+    health = health or Health()
     async with _open_pool(settings) as pool, BackgroundTasks() as tasks:
         outbox = Outbox(bus, pool, max_waiting=settings.max_waiting_batches)
         settlement = Settlement(

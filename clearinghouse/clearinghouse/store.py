@@ -23,6 +23,7 @@ from exchange_shared.bus import ORDER_EXECUTION, LogPosition
 from exchange_shared.messages import CLEARINGHOUSE, AnyExecution, TradeExecuted, encode_batch
 from exchange_shared.postgres import (
     CONNECTION_LOST,
+    NOT_PREPARED,
     Connection,
     load_position,
     load_queries,
@@ -56,7 +57,7 @@ def database_errors() -> Iterator[None]:
         raise LedgerContradiction(f"the ledger refuses: {error}{details}") from error
     except ValueError:
         raise  # an argument that Postgres cannot hold, though asyncpg files it as InterfaceError
-    except (*CONNECTION_LOST, asyncpg.TransactionRollbackError) as error:
+    except (*CONNECTION_LOST, *NOT_PREPARED, asyncpg.TransactionRollbackError) as error:
         raise DatabaseLost(f"{type(error).__name__}: {error}") from error
 
 

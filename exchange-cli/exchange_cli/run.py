@@ -8,7 +8,8 @@ import asyncio
 import errno
 import os
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 import uvloop
@@ -19,11 +20,14 @@ from exchange_cli.embedded_postgres import embedded_postgres
 from exchange_cli.settings import LocalSettings
 from exchange_migrations import create_databases, migrate
 from exchange_shared.bus import open_bus
+from exchange_shared.http import Health
 from exchange_shared.logs import configure_logs
 from exchange_shared.market import MarketConfig, load_market
+from exchange_shared.opening import Entrance
 from exchange_shared.runner import (
     BackgroundTasks,
     Service,
+    open_unless_stopped,
     serving,
     until_stopped,
 )
@@ -105,45 +109,77 @@ async def _run(
     admin_dsn: str,
 ) -> None:
     stop = stop_signal()
+    feed_settings = MarketDataFeedSettings(
+        market_dsn=SecretStr(market_dsn),
+        host=settings.host,
+        port=settings.feed_port,
+        gateway_url=f"http://{settings.host}:{settings.gateway_port}",
+        operator_key=settings.operator_key,
+    )
+    gateway_settings = GatewaySettings(
+        market_dsn=SecretStr(market_dsn),
+        market_file=settings.market_file,
+        host=settings.host,
+        port=settings.gateway_port,
+        operator_key=settings.operator_key,
+    )
+    feed_door = Entrance("market-data-feed", Health())
+    gateway_door = Entrance("order-entry-gateway", Health())
+    async with AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(BackgroundTasks())
+        feed_server = await stack.enter_async_context(serving(feed_door, feed_settings, servers))
+        gateway_server = await stack.enter_async_context(
+            serving(gateway_door, gateway_settings, servers)
+        )
+        opening = _open_services(
+            settings,
+            ClearinghouseSettings(clearing_dsn=clearing_dsn),
+            (feed_settings, feed_door),
+            (gateway_settings, gateway_door),
+            admin_dsn,
+        )
+        services = await open_unless_stopped(stack, opening, stop)
+        if services is not None:
+            stack.push_async_callback(feed_server.close)
+            stack.push_async_callback(gateway_server.close)
+            feed_url = f"http://{settings.host}:{feed_server.port}"
+            gateway_url = f"http://{settings.host}:{gateway_server.port}"
+            bots = await stack.enter_async_context(BackgroundTasks())
+            if settings.bots:
+                _start_bots(bots, market, gateway_url, feed_url)
+            _print_banner(settings, market, gateway_url, feed_url)
+            await until_stopped(stop, *_tasks(*services), servers, bots)
+        print("\n  Stopping; nothing is lost.", flush=True)
+
+
+@asynccontextmanager
+async def _open_services(
+    settings: LocalSettings,
+    clearing_settings: ClearinghouseSettings,
+    feed_part: tuple[MarketDataFeedSettings, Entrance],
+    gateway_part: tuple[GatewaySettings, Entrance],
+    admin_dsn: str,
+) -> AsyncIterator[list[Service]]:
+    """Prepare the databases, and open all four services and the doors that people use."""
+    (feed_settings, feed_door), (gateway_settings, gateway_door) = feed_part, gateway_part
     await create_databases(admin_dsn)
-    await migrate(clearing_dsn, "clearing_data")
-    await migrate(market_dsn, "market_data")
+    await migrate(clearing_settings.clearing_dsn, "clearing_data")
+    await migrate(feed_settings.market_dsn.get_secret_value(), "market_data")
     async with AsyncExitStack() as stack:
         bus = await open_bus(settings.bus_url)
         stack.push_async_callback(bus.close)
         engine_settings = MatchingEngineSettings(snapshot_dir=settings.snapshot_dir)
         engine = await stack.enter_async_context(open_matching_engine(engine_settings, bus))
-        clearing_settings = ClearinghouseSettings(clearing_dsn=clearing_dsn)
         clearing = await stack.enter_async_context(open_clearinghouse(clearing_settings, bus))
-        feed_settings = MarketDataFeedSettings(
-            market_dsn=SecretStr(market_dsn),
-            host=settings.host,
-            port=settings.feed_port,
-            gateway_url=f"http://{settings.host}:{settings.gateway_port}",
-            operator_key=settings.operator_key,
+        feed = await stack.enter_async_context(
+            open_market_data_feed(feed_settings, bus, feed_door.health)
         )
-        feed = await stack.enter_async_context(open_market_data_feed(feed_settings, bus))
-        gateway_settings = GatewaySettings(
-            market_dsn=SecretStr(market_dsn),
-            market_file=settings.market_file,
-            host=settings.host,
-            port=settings.gateway_port,
-            operator_key=settings.operator_key,
+        feed_door.open(feed.app)
+        gateway = await stack.enter_async_context(
+            open_order_entry_gateway(gateway_settings, bus, health=gateway_door.health)
         )
-        gateway = await stack.enter_async_context(open_order_entry_gateway(gateway_settings, bus))
-        servers = await stack.enter_async_context(BackgroundTasks())
-        feed_server = await stack.enter_async_context(serving(feed, feed_settings, servers))
-        gateway_server = await stack.enter_async_context(
-            serving(gateway, gateway_settings, servers)
-        )
-        feed_url = f"http://{settings.host}:{feed_server.port}"
-        gateway_url = f"http://{settings.host}:{gateway_server.port}"
-        bots = await stack.enter_async_context(BackgroundTasks())
-        if settings.bots:
-            _start_bots(bots, market, gateway_url, feed_url)
-        _print_banner(settings, market, gateway_url, feed_url)
-        await until_stopped(stop, *_tasks(engine, clearing, feed, gateway), servers, bots)
-        print("\n  Stopping; nothing is lost.", flush=True)
+        gateway_door.open(gateway.app)
+        yield [engine, clearing, feed, gateway]
 
 
 def _tasks(*services: Service) -> list[BackgroundTasks]:

@@ -5,10 +5,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from exchange_shared.bus import Bus
+from exchange_shared.bus import Bus, LogPosition
 from exchange_shared.http import Health, create_app
 from exchange_shared.metrics import Metrics
-from exchange_shared.postgres import open_pool
+from exchange_shared.opening import Waiting
+from exchange_shared.postgres import open_pool, until_possible
 from exchange_shared.runner import BackgroundTasks, Service
 from market_data_feed.api.access import Access
 from market_data_feed.api.accounts import add_account_routes
@@ -21,6 +22,7 @@ from market_data_feed.consumer import Consumer, applied_seq, settled_seq
 from market_data_feed.dashboard import add_dashboard
 from market_data_feed.fanout import Fanout
 from market_data_feed.progress import Progress
+from market_data_feed.projections import Projections
 from market_data_feed.settings import SERVICE, MarketDataFeedSettings
 from market_data_feed.storage.database import Database
 from market_data_feed.storage.loading import load_projections
@@ -41,16 +43,26 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def open_market_data_feed(
-    settings: MarketDataFeedSettings, bus: Bus
+    settings: MarketDataFeedSettings, bus: Bus, health: Health | None = None
 ) -> AsyncIterator[Service]:
-    """The feed, from its database's position on, while the context is open."""
-    metrics, health = Metrics(), Health()
+    """The feed, from its database's position on, while the context is open.
+
+    It opens when the database has been read; meanwhile `health` tells what it waits for.
+    """
+    metrics, health = Metrics(), health or Health()
+    postgres = Waiting()
+    health.depends_on("bus", bus.unavailable_reason)
+    health.depends_on("postgres", postgres.problem)
     async with AsyncExitStack() as stack:
-        pool = await open_pool(settings.market_dsn.get_secret_value())
+        pool = await open_pool(settings.market_dsn.get_secret_value(), tell=postgres.tell)
         stack.callback(pool.terminate)
         database = Database(pool)
-        async with pool.acquire() as connection:
-            projections, stored = await load_projections(connection)
+
+        async def load() -> tuple[Projections, LogPosition]:
+            async with pool.acquire() as connection:
+                return await load_projections(connection)
+
+        projections, stored = await until_possible(load, postgres.tell)
         log.info("projections_loaded", position=stored.position, seq=applied_seq(stored))
 
         progress = Progress(applied_seq(stored), settled_seq(stored), projections.execution_seq)
@@ -67,7 +79,6 @@ async def open_market_data_feed(
         )
         reads = Reads(projections, progress, History(database, writer, projections), access)
 
-        health.depends_on("bus", bus.unavailable_reason)
         health.depends_on("postgres", lambda: database.problem)
         health.depends_on("caught_up", consumer.problem)
         app = create_app("Market data feed", DESCRIPTION, health, metrics)

@@ -155,8 +155,14 @@ class MatchingEngine:
         if self._since_snapshot and self._snapshot_saved():
             self._begin_snapshot()
         if self._snapshot_task is not None:
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self._snapshot_task, seconds)
+            except TimeoutError:
+                log.warning(
+                    "stopped_unconfirmed",
+                    events=self.feed.pending,
+                    executions=self.executions.pending,
+                )
 
     def replay_problem(self) -> str | None:
         """`None` once everything that was in the log at the start is applied."""
@@ -170,11 +176,11 @@ class MatchingEngine:
 
 @contextlib.asynccontextmanager
 async def open_matching_engine(
-    settings: MatchingEngineSettings, bus: Bus
+    settings: MatchingEngineSettings, bus: Bus, health: Health | None = None
 ) -> AsyncIterator[Service]:
     """Start the engine on a bus; it stops, with a last snapshot, when the context closes."""
     metrics = Metrics()
-    health = Health()
+    health = health or Health()
     engine = MatchingEngine(settings, bus, metrics)
     health.depends_on("bus", bus.unavailable_reason)
     health.depends_on("replay", engine.replay_problem)
@@ -186,4 +192,4 @@ async def open_matching_engine(
             tasks.start(publishing.failed(), "publishing")
             app = create_app("Matching engine", DESCRIPTION, health, metrics)
             yield Service("matching-engine", app, tasks)
-        await engine.close(settings.shutdown_seconds)
+        await engine.close(settings.drain_seconds)

@@ -8,7 +8,11 @@ from order_entry_gateway.service import GatewaySettings, open_order_entry_gatewa
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = read_settings(GatewaySettings)
-    run_service(settings, lambda bus: open_order_entry_gateway(settings, bus))
+    run_service(
+        "order-entry-gateway",
+        settings,
+        lambda bus, health: open_order_entry_gateway(settings, bus, health=health),
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@ class Readiness:
         self.matching_engine: str | None = "the matching engine has not confirmed the market yet"
         self.stopping: str | None = None
 
+    def keys_wait_for(self, reason: str | None) -> None:
+        """Why the database that has the keys cannot be read yet; `None`: no longer."""
+        if reason is not None:
+            self.api_keys = f"the clients' keys have not been read yet: {reason}"
+
     def check(self) -> None:
         """Raises `ApiError` 503 `not_ready` when something is missing."""
         problem = self.problem()

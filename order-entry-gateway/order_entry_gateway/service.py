@@ -39,7 +39,10 @@ log = structlog.get_logger()
 
 @contextlib.asynccontextmanager
 async def open_order_entry_gateway(
-    settings: GatewaySettings, bus: Bus, wall_clock_us: Callable[[], int] = now_us
+    settings: GatewaySettings,
+    bus: Bus,
+    wall_clock_us: Callable[[], int] = now_us,
+    health: Health | None = None,
 ) -> AsyncIterator[Service]:
     """Run a gateway while the context is open; at its end what was taken in is published.
 
@@ -106,7 +109,7 @@ async def open_order_entry_gateway(
                 log.warning("market_terms_refused", reason=answer.code, message=answer.message)
         log.info("ready", securities=len(market.securities))
 
-    health = Health()
+    health = health or Health()
     health.depends_on("message_bus", bus.unavailable_reason)
     health.depends_on("api_keys", lambda: readiness.api_keys)
     health.depends_on("matching_engine", lambda: readiness.matching_engine or readiness.stopping)
@@ -137,7 +140,10 @@ async def open_order_entry_gateway(
             tasks.start(clock.run(settings.clock_tick_seconds), "order-entry-clock")
         yield Service("order-entry-gateway", build_app(doors, health, metrics), tasks)
         readiness.stopping = "the gateway is stopping"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(settings.shutdown_seconds):
+        try:
+            async with asyncio.timeout(settings.drain_seconds):
                 await entry.wait_confirmed(entry.last_seq)
                 await report_publisher.wait_confirmed(report_publisher.last_seq)
+        except TimeoutError:
+            unconfirmed = {"commands": entry.pending, "reports": report_publisher.pending}
+            log.warning("stopped_unconfirmed", **unconfirmed)

@@ -1,5 +1,6 @@
 """What the HTTP servers share: the error shape, exact JSON, health pages, and the server itself."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -16,6 +17,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from exchange_shared.metrics import Metrics
 from exchange_shared.problems import rule
@@ -24,6 +26,9 @@ from exchange_shared.units import exact_number
 MAX_BODY_BYTES = 16_384
 MAX_WEBSOCKET_FRAME_BYTES = 262_144
 MAX_CONNECTIONS = 2_000
+_LAST_WORDS_SECONDS = 0.5
+"""How much longer than the requests under way the server itself may take to end."""
+
 UNREAD_MILLISECONDS = 30_000
 """How long a peer may leave what was sent to it unread before the system ends the connection."""
 
@@ -149,6 +154,17 @@ class Health:
         return {name: problem() for name, problem in self._dependencies.items()}
 
 
+def readiness_response(health: Health, *, opening: bool = False) -> Response:
+    """The answer of `/readyz`; a service that still opens is not ready, whatever it waits for."""
+    problems = health.problems()
+    ready = not opening and not any(problems.values())
+    content = {
+        "status": "ready" if ready else "not_ready",
+        "dependencies": {name: problem or "ok" for name, problem in problems.items()},
+    }
+    return json_response(content, 200 if ready else 503)
+
+
 def create_app(title: str, description: str, health: Health, metrics: Metrics) -> FastAPI:
     """A FastAPI application that answers every error in the one shape and tells its health."""
     # Its pages about the API load nothing from elsewhere, so they work without the internet.
@@ -188,13 +204,7 @@ def create_app(title: str, description: str, health: Health, metrics: Metrics) -
 
     @app.get("/readyz", tags=["health"], summary="Each dependency by name; 503 if one is missing")
     async def readyz() -> Response:
-        problems = health.problems()
-        ready = not any(problems.values())
-        content = {
-            "status": "ready" if ready else "not_ready",
-            "dependencies": {name: problem or "ok" for name, problem in problems.items()},
-        }
-        return json_response(content, 200 if ready else 503)
+        return readiness_response(health)
 
     @app.get("/metrics", tags=["health"], summary="For Prometheus")
     async def metrics_page() -> Response:
@@ -214,7 +224,7 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an application on a socket that is bound at once, so that its port is known."""
 
-    def __init__(self, app: FastAPI, host: str, port: int, shutdown_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float) -> None:
         self._socket = socket.create_server((host, port), backlog=2_048)
         self.port: int = self._socket.getsockname()[1]
         # Accepted connections inherit both. asyncio itself sets the first on no server's sockets.
@@ -232,14 +242,19 @@ class HttpServer:
             ws_max_size=MAX_WEBSOCKET_FRAME_BYTES,
             ws_per_message_deflate=False,
             limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=max(1, int(shutdown_seconds)),
+            timeout_graceful_shutdown=max(1, int(drain_seconds)),
         )
+        self._drain_seconds = drain_seconds
         self._server = _Server(config)
+        self._serving: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
-        """Answer requests until `stop`."""
-        await self._server.serve(sockets=[self._socket])
+        """Answer requests until `close`."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        await asyncio.shield(self._serving)  # cancelling this leaves it time to drain
 
-    def stop(self) -> None:
-        """Take no new connections; `serve` returns when the open requests are answered."""
+    async def close(self) -> None:
+        """Take no new connections, and return when the open requests are answered, or late."""
         self._server.should_exit = True
+        if self._serving is not None:
+            await asyncio.wait([self._serving], timeout=self._drain_seconds + _LAST_WORDS_SECONDS)

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from typing import TypeVar
 
 import asyncpg
 import msgspec
@@ -10,6 +12,7 @@ import structlog
 
 from exchange_shared.bus import LogPosition
 
+Result = TypeVar("Result")
 log = structlog.get_logger()
 
 CONNECTION_LOST = (
@@ -33,17 +36,51 @@ COMMAND_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 
 
-async def open_pool(dsn: str, *, max_size: int = 5) -> asyncpg.Pool:
-    """A pool of connections, as soon as the server accepts them."""
+NOT_PREPARED = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.UndefinedTableError,
+)
+"""What a server says whose database, roles or tables the migrations have still to make."""
+
+
+async def open_pool(
+    dsn: str, *, max_size: int = 5, tell: Callable[[str | None], None] = lambda _reason: None
+) -> asyncpg.Pool:
+    """A pool of connections, as soon as the server accepts them; `tell` hears why it does not."""
+
+    async def connect() -> asyncpg.Pool:
+        pool: asyncpg.Pool = await asyncpg.create_pool(
+            dsn, min_size=1, max_size=max_size, command_timeout=COMMAND_SECONDS
+        )
+        return pool
+
+    return await until_possible(connect, tell)
+
+
+async def until_possible(
+    work: Callable[[], Awaitable[Result]], tell: Callable[[str | None], None]
+) -> Result:
+    """Do something with Postgres, again and again while the server is away or not prepared.
+
+    `tell` hears why it has not worked yet, and `None` once it has.
+    """
+    told: str | None = None
     while True:
         try:
-            pool: asyncpg.Pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=max_size, command_timeout=COMMAND_SECONDS
-            )
-            return pool
-        except CONNECTION_LOST as error:
-            log.warning("postgres_unavailable", error=str(error))
+            result = await work()
+        except (*CONNECTION_LOST, *NOT_PREPARED) as error:
+            reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, NOT_PREPARED):
+                reason += " (have the migrations run?)"
+            if reason != told:
+                log.warning("postgres_unavailable", error=reason)
+            told = reason
+            tell(reason)
             await asyncio.sleep(RETRY_SECONDS)
+        else:
+            tell(None)
+            return result
 
 
 def load_queries(package: str, file: str = "queries.sql") -> dict[str, str]:

@@ -5,20 +5,24 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import structlog
 import uvloop
 from fastapi import FastAPI
 
-from exchange_shared.bus import Bus, open_bus
-from exchange_shared.http import HttpServer
+from exchange_shared.bus import DATA_FEED, Bus, open_bus
+from exchange_shared.http import Health, HttpServer
 from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
 from exchange_shared.logs import configure_logs
+from exchange_shared.opening import Entrance
 from exchange_shared.settings import ServiceSettings
 from exchange_shared.signals import stop_signal
 
 log = structlog.get_logger()
+
+GRACE_SECONDS = 0.5
+"""How much longer than its settings say a stopping process may take before it ends at once."""
 
 
 class BackgroundTasks:
@@ -76,28 +80,46 @@ class Service:
     tasks: BackgroundTasks
 
 
-OpenService = Callable[[Bus], AbstractAsyncContextManager[Service]]
+OpenService = Callable[[Bus, Health], AbstractAsyncContextManager[Service]]
+"""Opens a service, which adds what it waits for to the health that it is given."""
+
+Context = TypeVar("Context")
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    service: Service, settings: ServiceSettings, tasks: BackgroundTasks
+    service: Service | Entrance, settings: ServiceSettings, tasks: BackgroundTasks
 ) -> AsyncIterator[HttpServer]:
-    """Serve a service's application while the context is open."""
-    server = HttpServer(service.app, settings.host, settings.port, settings.shutdown_seconds)
-    serve = asyncio.create_task(server.serve(), name=f"{service.name}-http")
-    tasks.start(_watch(serve), f"{service.name}-http")
+    """Serve a service's application, or an entrance to it, while the context is open."""
+    server = HttpServer(service.app, settings.host, settings.port, settings.drain_seconds)
+    tasks.start(server.serve(), f"{service.name}-http")
     log.info("listening", service=service.name, host=settings.host, port=server.port)
     try:
         yield server
     finally:
-        server.stop()
-        await asyncio.wait([serve], timeout=settings.shutdown_seconds)
+        await server.close()
 
 
-async def _watch(server: asyncio.Task[None]) -> None:
-    """End when a server ends, but do not end it: cancelling this leaves it time to drain."""
-    await asyncio.shield(server)
+async def open_unless_stopped(
+    stack: AsyncExitStack, context: AbstractAsyncContextManager[Context], stop: asyncio.Event
+) -> Context | None:
+    """Open something that may take for ever; `None` when it was given up to stop."""
+
+    async def give_up() -> None:
+        await stop.wait()
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            watch = asyncio.create_task(give_up())
+            try:
+                return await stack.enter_async_context(context)
+            finally:
+                watch.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return None
 
 
 async def until_stopped(stop: asyncio.Event, *groups: BackgroundTasks) -> None:
@@ -114,19 +136,37 @@ async def until_stopped(stop: asyncio.Event, *groups: BackgroundTasks) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def _run(settings: ServiceSettings, open_service: OpenService) -> None:
-    stop = stop_signal()
+@contextlib.asynccontextmanager
+async def _looked_for(bus: Bus) -> AsyncIterator[None]:
+    """Try the bus meanwhile, so that it says what is wrong before anybody needs it."""
+    look = asyncio.create_task(bus.last_position(DATA_FEED))
+    try:
+        yield
+    finally:
+        look.cancel()
+        await asyncio.gather(look, return_exceptions=True)
+
+
+async def _run(name: str, settings: ServiceSettings, open_service: OpenService) -> None:
+    """Health first, then the service on the same port; the port closes before the service."""
+    stop = stop_signal(settings.shutdown_seconds + GRACE_SECONDS)
+    health = Health()
+    entrance = Entrance(name, health)
     async with AsyncExitStack() as stack:
+        http_tasks = await stack.enter_async_context(BackgroundTasks())
+        server = await stack.enter_async_context(serving(entrance, settings, http_tasks))
         bus = await open_bus(settings.bus_url)
         stack.push_async_callback(bus.close)
-        service = await stack.enter_async_context(open_service(bus))
-        http_tasks = await stack.enter_async_context(BackgroundTasks())
-        await stack.enter_async_context(serving(service, settings, http_tasks))
-        await until_stopped(stop, service.tasks, http_tasks)
-        log.info("stopping", service=service.name)
+        async with _looked_for(bus):
+            service = await open_unless_stopped(stack, open_service(bus, health), stop)
+        if service is not None:
+            entrance.open(service.app)
+            stack.push_async_callback(server.close)
+            await until_stopped(stop, service.tasks, http_tasks)
+        log.info("stopping", service=name)
 
 
-def run_service(settings: ServiceSettings, open_service: OpenService) -> None:
+def run_service(name: str, settings: ServiceSettings, open_service: OpenService) -> None:
     """Run one service as this process until SIGTERM or SIGINT.
 
     A failure exits with code 1, and what must not go on with `MUST_STOP_CODE`.
@@ -134,7 +174,7 @@ def run_service(settings: ServiceSettings, open_service: OpenService) -> None:
     refuse_optimized()
     configure_logs(settings.log_level, settings.log_format)
     try:
-        uvloop.run(_run(settings, open_service))
+        uvloop.run(_run(name, settings, open_service))
     except MustStop as error:
         log.critical("must_stop", kind=type(error).__name__, error=str(error), exc_info=error)
         raise SystemExit(MUST_STOP_CODE) from error

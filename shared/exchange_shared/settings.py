@@ -52,8 +52,15 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
 
-    shutdown_seconds: float = Field(default=10.0, gt=0)
-    """How long a stopping service may take to finish what it has begun."""
+    shutdown_seconds: float = Field(default=2.0, gt=0)
+    """How long a stopping service may take to finish what it has begun: half of it for answering
+    the requests that are under way, half for what is not confirmed by the broker. A process that
+    has not ended half a second after that ends at once."""
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long each of the two may take."""
+        return self.shutdown_seconds / 2
 
 
 class OperatorSettings(ServiceSettings):

@@ -1,13 +1,42 @@
-"""The signals that end a program."""
+"""How a process is told to stop."""
 
 import asyncio
+import os
 import signal
+import threading
+
+import structlog
+
+log = structlog.get_logger()
 
 
-def stop_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
+def stop_signal(end_within_seconds: float | None = None) -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; a second signal ends the process at once.
+
+    With a limit the process ends so long after the first one, whatever still keeps it.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def take(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+        if end_within_seconds is not None:
+            _end_within(end_within_seconds)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, take, number)
     return stop
+
+
+def _end_within(seconds: float) -> None:
+    """End this process after so long, whatever still keeps it, and say so."""
+
+    def end() -> None:
+        log.warning("ended_unfinished", seconds=seconds)
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

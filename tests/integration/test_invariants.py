@@ -61,7 +61,7 @@ from exchange_shared.settings import ServiceSettings
 def open_service(*_):
     raise SequenceGap("record 2 is missing")
 
-run_service(ServiceSettings(), open_service)
+run_service("test", ServiceSettings(), open_service)
 """
 
 

@@ -35,7 +35,7 @@ from exchange_shared.messages import (
 )
 from exchange_shared.messages.commands import snake_case
 from exchange_shared.metrics import Metrics
-from exchange_shared.postgres import load_position, load_queries, open_pool
+from exchange_shared.postgres import load_position, load_queries, open_pool, until_possible
 from order_entry_gateway.answers.builder import AnswerCollector
 from order_entry_gateway.api_keys import KeyTable
 from order_entry_gateway.feed_tail.execution_reports import Report
@@ -108,14 +108,20 @@ _WRITERS: dict[type, str] = {
 }
 
 
-async def load_stored(dsn: str, keys: KeyTable, ids: OrderIds, market: MarketStatus) -> LogPosition:
+async def load_stored(
+    dsn: str,
+    keys: KeyTable,
+    ids: OrderIds,
+    market: MarketStatus,
+    readiness: Readiness,
+) -> LogPosition:
     """Take in the keys, the states of securities and the greatest order id of `market_data`.
 
     Returns the position in `data_feed` up to which they are complete. A database without tables
     yet is that of a fresh exchange: its position is the beginning.
     """
     queries = load_queries("order_entry_gateway.feed_tail")
-    pool = await open_pool(dsn, max_size=1)
+    pool = await open_pool(dsn, max_size=1, tell=readiness.keys_wait_for)
     try:
         async with (
             pool.acquire() as connection,
@@ -177,7 +183,10 @@ class Tail:
         """Load what is stored, call `on_loaded`, then read on from there."""
         stored = LogPosition()
         if dsn is not None:
-            stored = await load_stored(dsn, self._keys, self._ids, self._market)
+            stored = await until_possible(
+                lambda: load_stored(dsn, self._keys, self._ids, self._market, self._readiness),
+                self._readiness.keys_wait_for,
+            )
         log.info("api_keys_loaded", clients=len(self._keys), position=stored.position)
         self._readiness.api_keys = None
         on_loaded()

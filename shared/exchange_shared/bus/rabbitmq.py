@@ -256,10 +256,10 @@ class RabbitMQBus:
         """Close all connections; what waits for the bus ends with `BusClosed`."""
         self._closing.set()
         link, self._link = self._link, None
+        closing = [reader.close() for reader in list(self._readers)]
         if link:
-            await disconnect(link.connection)
-        for reader in list(self._readers):
-            await reader.close()
+            closing.append(disconnect(link.connection))
+        await asyncio.gather(*closing)
 
     @contextmanager
     def _attempting(self, what: str) -> Iterator[_Attempts]:

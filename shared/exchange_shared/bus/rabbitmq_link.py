@@ -11,7 +11,7 @@ from aiormq.exceptions import AMQPError
 from pamqp.exceptions import PAMQPException
 
 CONNECT_SECONDS = 5.0
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5
 """A connection that is silent for some three times this is taken for lost."""
 
