@@ -10,6 +10,7 @@ from pydantic import Field
 from clearinghouse.outbox import Outbox
 from clearinghouse.settlement import Settlement
 from exchange_shared.bus import Bus
+from exchange_shared.heartbeats import beat
 from exchange_shared.http import Health, create_app
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import COMMAND_SECONDS
@@ -85,4 +86,8 @@ async def open_clearinghouse(
         )
         tasks.start(outbox.run(), f"{NAME}-outbox")
         tasks.start(settlement.run(), f"{NAME}-settlement")
+        tasks.start(
+            beat(bus, NAME, lambda: outbox.published_seq, health.first_problem),
+            f"{NAME}-heartbeat",
+        )
         yield Service(NAME, app, tasks)

@@ -6,11 +6,13 @@ from contextlib import aclosing
 import structlog
 
 from exchange_shared.bus import DATA_FEED, Bus, Delivery, LogPosition, QueueReader
+from exchange_shared.heartbeats import Listener
 from exchange_shared.messages import (
     CLEARINGHOUSE,
     MATCHING_ENGINE,
     AnyFeedRecord,
     Event,
+    Heartbeat,
     feed_decoder,
 )
 from exchange_shared.messages.events import AccountOpened, TradeExecuted
@@ -50,8 +52,10 @@ class Consumer:
         writer: Writer,
         stored: LogPosition,
         metrics: Metrics,
+        listener: Listener,
     ) -> None:
         self._bus = bus
+        self._listener = listener
         self._projections = projections
         self._progress = progress
         self._fanout = fanout
@@ -99,7 +103,7 @@ class Consumer:
                 await self._apply(deliveries)
                 self._applied = reader.applied
                 self._progress.advance(applied_seq(self._applied), settled_seq(self._applied))
-                self._writer.end(self._applied)
+                self._writer.end(self._applied, due=not _only_heartbeats(deliveries))
                 self._watch_start(end)
                 await asyncio.sleep(0)
 
@@ -109,6 +113,8 @@ class Consumer:
         since_yield = 0
         for delivery in deliveries:
             for record in delivery.records:
+                if type(record) is Heartbeat:
+                    self._listener.hear(record)
                 apply(record)
                 publish(record)
                 if type(record) is TradeExecuted or type(record) is AccountOpened:
@@ -131,3 +137,11 @@ class Consumer:
         position = self._applied.position or 0
         behind = end is not None and position < end
         self._behind = f"at {position} of {end} of the log" if behind else None
+
+
+def _only_heartbeats(deliveries: list[Delivery[AnyFeedRecord]]) -> bool:
+    """Whether nothing came that is worth a transaction."""
+    return all(
+        delivery.records and all(type(record) is Heartbeat for record in delivery.records)
+        for delivery in deliveries
+    )

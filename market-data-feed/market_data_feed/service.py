@@ -6,7 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from exchange_shared.bus import Bus, LogPosition
+from exchange_shared.heartbeats import Listener
 from exchange_shared.http import Health, create_app
+from exchange_shared.messages import CLEARINGHOUSE, MATCHING_ENGINE
 from exchange_shared.metrics import Metrics
 from exchange_shared.opening import Waiting
 from exchange_shared.postgres import open_pool, until_possible
@@ -37,6 +39,9 @@ DESCRIPTION = (
     " `/stream/report` tells a client its own orders, trades and settlements, after"
     ' `{"type": "login", "api_key": "…"}` or with the key in the header `Authorization`.'
 )
+
+PARTS = ("order-entry-gateway", MATCHING_ENGINE, CLEARINGHOUSE)
+"""Whose heartbeats are on `data_feed`."""
 
 log = structlog.get_logger()
 
@@ -70,7 +75,8 @@ async def open_market_data_feed(
         writer = Writer(
             database, projections, stored, metrics, max_unstored=settings.max_unstored_rows
         )
-        consumer = Consumer(bus, projections, progress, fanout, writer, stored, metrics)
+        listener = Listener()
+        consumer = Consumer(bus, projections, progress, fanout, writer, stored, metrics, listener)
         access = Access(
             projections,
             settings.operator_key,
@@ -81,6 +87,7 @@ async def open_market_data_feed(
 
         health.depends_on("postgres", lambda: database.problem)
         health.depends_on("caught_up", consumer.problem)
+        health.tells("exchange", lambda: _parts(listener, health))
         app = create_app("Market data feed", DESCRIPTION, health, metrics)
         add_market_routes(app, reads)
         add_order_routes(app, reads)
@@ -93,4 +100,14 @@ async def open_market_data_feed(
         tasks.start(database.watch(), f"{SERVICE}-database")
         tasks.start(writer.run(), f"{SERVICE}-writer")
         tasks.start(consumer.run(), f"{SERVICE}-consumer")
+        tasks.start(listener.run(), f"{SERVICE}-listener")
         yield Service(SERVICE, app, tasks)
+
+
+def _parts(listener: Listener, health: Health) -> dict[str, str]:
+    """Which part of the exchange is at work; nothing is known while the log is not read."""
+    problems = health.problems()
+    deaf = problems.get("bus") or problems.get("caught_up")
+    if deaf is not None:
+        return {part.replace("-", "_"): f"unknown: {deaf}" for part in PARTS}
+    return {part.replace("-", "_"): listener.problem(part) or "ok" for part in PARTS}

@@ -22,6 +22,7 @@ from exchange_shared.bus import (
     Publisher,
     QueueReader,
 )
+from exchange_shared.heartbeats import beat
 from exchange_shared.http import Health, create_app
 from exchange_shared.messages import (
     MATCHING_ENGINE,
@@ -190,6 +191,10 @@ async def open_matching_engine(
         async with BackgroundTasks() as tasks:
             tasks.start(engine.run(), "apply-commands")
             tasks.start(publishing.failed(), "publishing")
+            tasks.start(
+                beat(bus, MATCHING_ENGINE, lambda: engine.exchange.seq, health.first_problem),
+                "heartbeat",
+            )
             app = create_app("Matching engine", DESCRIPTION, health, metrics)
             yield Service("matching-engine", app, tasks)
         await engine.close(settings.drain_seconds)

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, Publisher
+from exchange_shared.heartbeats import Listener, beat
 from exchange_shared.http import ApiError, Health
 from exchange_shared.market import load_market
+from exchange_shared.messages import MATCHING_ENGINE
 from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.units import now_us
 from order_entry_gateway.answers.answers import Answer
@@ -112,7 +114,16 @@ async def open_order_entry_gateway(
     health = health or Health()
     health.depends_on("message_bus", bus.unavailable_reason)
     health.depends_on("api_keys", lambda: readiness.api_keys)
-    health.depends_on("matching_engine", lambda: readiness.matching_engine or readiness.stopping)
+    listener = Listener()
+    tail.listen(listener)
+    health.depends_on(
+        "matching_engine",
+        lambda: (
+            readiness.matching_engine
+            or readiness.stopping
+            or listener.problem_once_heard(MATCHING_ENGINE)
+        ),
+    )
     metrics.watch("waiting_requests", "Requests without an answer yet", lambda: len(pending))
     metrics.watch("unconfirmed_commands", "Commands that are not durable", lambda: entry.pending)
     metrics.watch(
@@ -136,6 +147,16 @@ async def open_order_entry_gateway(
         tasks.start(entry.run(), "order-entry-publisher")
         tasks.start(report_publisher.run(), "order-report-publisher")
         tasks.start(tail.run(bus, dsn, metrics, configure), "order-entry-tail")
+        tasks.start(listener.run(), "order-entry-listener")
+        tasks.start(
+            beat(
+                bus,
+                "order-entry-gateway",
+                lambda: entry.confirmed_seq,
+                lambda: readiness.stopping or readiness.api_keys,
+            ),
+            "order-entry-heartbeat",
+        )
         if settings.clock_tick_seconds:
             tasks.start(clock.run(settings.clock_tick_seconds), "order-entry-clock")
         yield Service("order-entry-gateway", build_app(doors, health, metrics), tasks)

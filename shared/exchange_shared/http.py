@@ -144,14 +144,28 @@ class Health:
 
     def __init__(self) -> None:
         self._dependencies: dict[str, Callable[[], str | None]] = {}
+        self._told: dict[str, Callable[[], Mapping[str, str]]] = {}
 
     def depends_on(self, name: str, problem: Callable[[], str | None]) -> None:
         """Add a dependency. The function must answer at once."""
         self._dependencies[name] = problem
 
+    def tells(self, name: str, content: Callable[[], Mapping[str, str]]) -> None:
+        """Show something beside the dependencies, which does not decide whether it is ready."""
+        self._told[name] = content
+
+    def told(self) -> dict[str, Mapping[str, str]]:
+        """What is shown beside the dependencies."""
+        return {name: content() for name, content in self._told.items()}
+
     def problems(self) -> Mapping[str, str | None]:
         """What is wrong with each dependency; `None` where nothing is."""
         return {name: problem() for name, problem in self._dependencies.items()}
+
+    def first_problem(self) -> str | None:
+        """The first thing that is wrong, with the name of the dependency."""
+        problems = self.problems().items()
+        return next((f"{name}: {problem}" for name, problem in problems if problem), None)
 
 
 def readiness_response(health: Health, *, opening: bool = False) -> Response:
@@ -161,6 +175,7 @@ def readiness_response(health: Health, *, opening: bool = False) -> Response:
     content = {
         "status": "ready" if ready else "not_ready",
         "dependencies": {name: problem or "ok" for name, problem in problems.items()},
+        **health.told(),
     }
     return json_response(content, 200 if ready else 503)
 

@@ -116,6 +116,10 @@ class Stack:
         """Wait until a service ends by itself; its exit code."""
         return self._processes[service].wait_ended()
 
+    def signal(self, service: str, number: int) -> None:
+        """Send a service a signal, such as `SIGSTOP`."""
+        self._processes[service].send_signal(number)
+
     def kill(self, service: str) -> None:
         """End a service with SIGKILL."""
         self._processes[service].end(signal.SIGKILL)

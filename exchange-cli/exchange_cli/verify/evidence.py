@@ -20,6 +20,7 @@ from exchange_shared.messages import (
     AnySettlement,
     BatchDecoder,
     Event,
+    Heartbeat,
     OrderReport,
     command_decoder,
     execution_decoder,
@@ -95,7 +96,7 @@ def _sort(
                 events.append(record)
             elif isinstance(record, OrderReport):
                 order_reports.append(record)
-            else:
+            elif not isinstance(record, Heartbeat):
                 settlements.append(record)
     return Evidence(
         commands=commands,

@@ -3,6 +3,7 @@
 const TRADES_SHOWN = 25;
 const LEADERS_SHOWN = 25;
 const REFRESH_MS = 1000;
+const PARTS_MS = 750;
 const COUNTDOWN_MS = 500;
 const LONGEST_WAIT_MS = 10000;
 
@@ -13,6 +14,8 @@ const stateNames = { pre_open: "pre-open" };
 let chosen = null;
 let tradesAreOld = true;
 let pricesAreKnown = false;
+let connected = false;
+let away = []; // one sentence for each part of the exchange that is not at work
 let aheadMs = 0; // how far the exchange's clock is ahead of this one
 
 const money = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
@@ -206,9 +209,26 @@ async function keepRefreshing() {
   setTimeout(keepRefreshing, REFRESH_MS);
 }
 
-function showConnection(live, text) {
+function showConnection() {
+  const live = connected && away.length === 0;
   find("connection").className = live ? "live" : "waiting";
-  find("connection").textContent = text;
+  setText(find("connection"), live ? "live" : connected ? "not live" : "not connected, trying again …");
+  find("away").hidden = away.length === 0;
+  setText(find("away"), `Not at work: ${away.join(" ")}`);
+}
+
+async function showParts() {
+  try {
+    const options = { cache: "no-store", signal: AbortSignal.timeout(PARTS_MS) };
+    const status = await (await fetch("readyz", options)).json();
+    const told = status.exchange || { market_data_feed: "is starting" };
+    away = Object.entries(told).filter(([, state]) => state !== "ok")
+      .map(([name, state]) => `${name.replaceAll("_", " ")}: ${state}.`);
+  } catch {
+    away = ["market data feed: does not answer."];
+  }
+  showConnection();
+  setTimeout(showParts, PARTS_MS);
 }
 
 function connect(wait = 500) {
@@ -217,14 +237,16 @@ function connect(wait = 500) {
   let next = Math.min(wait * 2, LONGEST_WAIT_MS);
   socket.addEventListener("open", () => {
     next = 500;
-    showConnection(true, "live");
+    connected = true;
+    showConnection();
   });
   socket.addEventListener("message", (message) => {
     const content = JSON.parse(message.data);
     if (!content.error) showPrice(content);
   });
   socket.addEventListener("close", () => {
-    showConnection(false, "not connected, trying again …");
+    connected = false;
+    showConnection();
     setTimeout(() => connect(next), wait);
   });
 }
@@ -241,4 +263,5 @@ find("howto").textContent = [
 ].join("\n");
 connect();
 keepRefreshing();
+showParts();
 setInterval(showTimeLeft, COUNTDOWN_MS);

@@ -10,6 +10,7 @@ from exchange_shared.messages import (
     AnyFeedRecord,
     ClientLimitsSet,
     ClientSuspended,
+    Heartbeat,
     IndicativeChanged,
     MarketConfigured,
     MarketStateChanged,
@@ -43,8 +44,9 @@ _WITHOUT_EFFECT = (
     ClientLimitsSet,
     ClientSuspended,
     MarketStateSet,
+    Heartbeat,
 )
-"""Events that change nothing that the feed tells about."""
+"""Records that change nothing that the feed tells about."""
 
 
 class Projections:

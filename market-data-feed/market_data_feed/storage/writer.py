@@ -5,6 +5,7 @@ exactly once, whatever is killed when.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -28,6 +29,9 @@ RETRY_SECONDS = 0.5
 PAUSE_SECONDS = 0.05
 """Between transactions, unless somebody waits: nothing but a history read needs the rows soon."""
 
+LATEST_SECONDS = 60.0
+"""A position is stored after so long, also when nothing else of it is worth a transaction."""
+
 log = structlog.get_logger()
 
 
@@ -37,10 +41,14 @@ class StoreMoved(MustStop):
 
 @dataclass(frozen=True, slots=True)
 class _Transaction:
-    """What is written together, and between which positions."""
+    """What is written together, and between which positions.
+
+    `batches` is how often the projections had changed by then.
+    """
 
     before: LogPosition
     after: LogPosition
+    batches: int
     execution_seq: int
     report_seq: int
     rows: Rows
@@ -68,6 +76,8 @@ class Writer:
         self._max_unstored = max_unstored
         self._stored = self._applied = stored
         self.stored_report_seq = projections.report_seq
+        self._applied_batches = self._wanted_batches = self._stored_batches = 0
+        self._stored_at = time.monotonic()
         self._consistent = asyncio.Event()
         self._hurry = asyncio.Event()
         self._progressed = asyncio.Condition()
@@ -91,10 +101,15 @@ class Writer:
         """Records are about to be applied: until `end` the projections are between positions."""
         self._consistent.clear()
 
-    def end(self, applied: LogPosition) -> None:
-        """The projections stand at this position."""
+    def end(self, applied: LogPosition, *, due: bool = True) -> None:
+        """The projections stand at this position; one that is not due is stored with the next."""
         self._applied = applied
-        self._consistent.set()
+        self._applied_batches += 1
+        if due:
+            self._wanted_batches = self._applied_batches
+        late = time.monotonic() - self._stored_at > LATEST_SECONDS
+        if late or self._stored_batches < self._wanted_batches:
+            self._consistent.set()
         if self.unstored * 2 >= self._max_unstored:
             self._hurry.set()
 
@@ -105,10 +120,10 @@ class Writer:
 
     async def wait_stored(self, seconds: float) -> bool:
         """Wait until what is applied now is stored; false when it is not within so many seconds."""
-        target = self._applied.position
+        target = self._wanted_batches
         try:
             async with asyncio.timeout(seconds), self._progressed:
-                while not self._reached(target):
+                while self._stored_batches < target:
                     if self._database.problem is not None:
                         return False
                     self._hurry.set()
@@ -116,10 +131,6 @@ class Writer:
         except TimeoutError:
             return False
         return True
-
-    def _reached(self, position: int | None) -> bool:
-        stored = self._stored.position
-        return position is None or (stored is not None and stored >= position)
 
     async def run(self) -> None:
         """Store for ever."""
@@ -130,7 +141,9 @@ class Writer:
             transaction = self._take()
             await self._write(transaction)
             self._stored = transaction.after
+            self._stored_batches = transaction.batches
             self.stored_report_seq = transaction.report_seq
+            self._stored_at = time.monotonic()
             self._in_flight = 0
             self._projections.stored(transaction.orders)
             self._rows_stored.inc(transaction.rows.total())
@@ -158,6 +171,7 @@ class Writer:
         return _Transaction(
             before=self._stored,
             after=self._applied,
+            batches=self._applied_batches,
             execution_seq=self._projections.execution_seq,
             report_seq=self._projections.report_seq,
             rows=Rows.of(changes),

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from exchange_shared.bus import DATA_FEED, Bus, LogPosition, QueueReader
+from exchange_shared.heartbeats import Listener
 from exchange_shared.messages import (
     MATCHING_ENGINE,
     WRITERS,
@@ -18,6 +19,7 @@ from exchange_shared.messages import (
     BatchDecoder,
     ClientLimitsSet,
     ClientSuspended,
+    Heartbeat,
     MarketConfigured,
     MarketStateChanged,
     MarketStateSet,
@@ -99,6 +101,7 @@ TailRecord = (
     | OrderReport
     | AccountFunded
     | TradeSettled
+    | Heartbeat
 )
 
 _WRITERS: dict[type, str] = {
@@ -172,6 +175,10 @@ class Tail:
             event_type: tuple(taker[event_type] for taker in takers if event_type in taker)
             for event_type in {event_type for taker in takers for event_type in taker}
         }
+
+    def listen(self, listener: Listener) -> None:
+        """Hand every heartbeat to a listener."""
+        self._handlers[Heartbeat] = (listener.hear,)
 
     async def run(
         self,

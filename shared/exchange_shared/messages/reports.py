@@ -70,6 +70,19 @@ class TradeSettled(Report, frozen=True):
     seller_shares: Whole
 
 
+class Heartbeat(Report, frozen=True):
+    """A service is alive. `instance` is one start of it, `problem` what keeps it from its work.
+
+    `applied_seq` is how far it has come: the gateway's last command that is in the log, the
+    engine's last event, the clearinghouse's last execution whose report is published.
+    """
+
+    service: ShortText
+    instance: ShortText
+    applied_seq: Whole = 0
+    problem: str | None = None
+
+
 AnySettlement = AccountFunded | TradeSettled
-AnyFeedRecord = AnyEvent | OrderReport | AnySettlement
+AnyFeedRecord = AnyEvent | OrderReport | AnySettlement | Heartbeat
 """Whatever travels on `data_feed`."""
