@@ -4,21 +4,26 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
+from exchange_shared.http_protocol import HttpProtocol, WebSocketProtocol
+from exchange_shared.json_keys import repeated_key
 from exchange_shared.metrics import Metrics
 from exchange_shared.problems import rule
 from exchange_shared.units import exact_number
@@ -75,14 +80,66 @@ def decode_json(body: bytes | str) -> Any:
     and the refusal can then name the field.
 
     Raises:
-        ApiError: 400 `malformed_json`.
+        ApiError: 400 `malformed_json`, or 422 `repeated_field` when an object names one twice.
     """
     try:
-        return _decoder.decode(body)
+        value = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        with contextlib.suppress(ValueError, RecursionError):
-            return _decode_with_constants(body)
-        raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from error
+        value = _decode_otherwise(body, error)
+    try:
+        key = repeated_key(body, value)
+    except RecursionError as error:
+        raise ApiError(400, "malformed_json", "the body is nested too deeply") from error
+    if key is not None:
+        raise ApiError(
+            422, "repeated_field", f"{key[:64]}: is given twice, expected once", key[:64]
+        )
+    return value
+
+
+def _decode_otherwise(body: bytes | str, error: Exception) -> Any:
+    """What is JSON but for its constants; else a refusal that says what is wrong."""
+    if body[:3] == b"\xef\xbb\xbf" or body[:1] == "\ufeff":
+        message = "the body begins with a UTF-8 byte order mark, which JSON does not have"
+        raise ApiError(400, "malformed_json", message) from error
+    with contextlib.suppress(ValueError, RecursionError):
+        return _decode_with_constants(body)
+    raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from error
+
+
+def check_query(query: bytes | str, *, takes_any: bool = True) -> None:
+    """Refuse a query parameter that stands twice, or any where none is taken.
+
+    Raises:
+        ApiError: 422 `repeated_field` or `unknown_field`.
+    """
+    text = query.decode("latin-1") if isinstance(query, bytes) else query
+    seen: set[str] = set()
+    for name, _ in parse_qsl(text, keep_blank_values=True):
+        if not takes_any:
+            message = f"{name[:64]}: unknown parameter, none is taken here"
+            raise ApiError(422, "unknown_field", message, name[:64])
+        if name in seen:
+            message = f"{name[:64]}: is given twice, expected once"
+            raise ApiError(422, "repeated_field", message, name[:64])
+        seen.add(name)
+
+
+class StrictRoute(APIRoute):
+    """A route that takes each query parameter once, and none that it does not know."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind the check."""
+        handle = super().get_route_handler()
+        takes_any = bool(self.dependant.query_params)
+
+        async def check_and_handle(request: Request) -> Response:
+            query = request.scope["query_string"]
+            if query:
+                check_query(query, takes_any=takes_any)
+            return await handle(request)
+
+        return check_and_handle
 
 
 def _decode_with_constants(body: bytes | str) -> Any:
@@ -180,10 +237,22 @@ def readiness_response(health: Health, *, opening: bool = False) -> Response:
     return json_response(content, 200 if ready else 503)
 
 
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """No such path; a WebSocket is told so, too."""
+    if scope["type"] == "websocket":
+        message = f"WebSocket {scope['path'][:100]}: Not Found"
+        error = ApiError(404, "not_found", message)
+        await WebSocket(scope, receive, send).send_denial_response(error_response(error))
+        return
+    raise HTTPException(404)
+
+
 def create_app(title: str, description: str, health: Health, metrics: Metrics) -> FastAPI:
     """A FastAPI application that answers every error in the one shape and tells its health."""
     # Its pages about the API load nothing from elsewhere, so they work without the internet.
     app = FastAPIOffline(redoc_url=None, title=title, description=description, version="1")
+    app.router.route_class = StrictRoute
+    app.router.default = _not_found
 
     @app.exception_handler(ApiError)
     async def refused(_request: Request, error: ApiError) -> Response:
@@ -201,7 +270,9 @@ def create_app(title: str, description: str, health: Health, metrics: Metrics) -
     async def http_error(request: Request, error: HTTPException) -> Response:
         code = _STATUS_CODES.get(error.status_code, "refused")
         message = f"{request.method} {request.url.path}: {error.detail}"
-        return error_response(ApiError(error.status_code, code, message))
+        response = error_response(ApiError(error.status_code, code, message))
+        response.headers.update(error.headers or {})
+        return response
 
     @app.exception_handler(ClientDisconnect)
     async def left(_request: Request, _error: ClientDisconnect) -> Response:
@@ -249,19 +320,34 @@ class HttpServer:
                 socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS
             )
         config = uvicorn.Config(
-            app,
+            self._limited(app),
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
             ws_max_size=MAX_WEBSOCKET_FRAME_BYTES,
             ws_per_message_deflate=False,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=max(1, int(drain_seconds)),
         )
         self._drain_seconds = drain_seconds
         self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None
+
+    def _limited(self, app: ASGIApp) -> ASGIApp:
+        """The application, for as many connections at a time as the limit says."""
+
+        async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+            connections = len(self._server.server_state.connections)
+            if connections > MAX_CONNECTIONS and scope["type"] == "http":
+                message = f"{MAX_CONNECTIONS} connections are open, which is the limit"
+                error = ApiError(503, "too_many_connections", message, retry_after_seconds=1)
+                await error_response(error)(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return limited
 
     async def serve(self) -> None:
         """Answer requests until `close`."""

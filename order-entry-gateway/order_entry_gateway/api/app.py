@@ -7,7 +7,14 @@ from starlette.responses import RedirectResponse
 from starlette.websockets import WebSocket
 
 from exchange_shared.auth import bearer_key, new_api_key, origin_allowed
-from exchange_shared.http import ApiError, Health, create_app, error_response, read_json
+from exchange_shared.http import (
+    ApiError,
+    Health,
+    check_query,
+    create_app,
+    error_response,
+    read_json,
+)
 from order_entry_gateway.answers.answers import AccountAnswer, OutcomeUnknown, PendingAnswer
 from order_entry_gateway.api.dependencies import Doors, Waiter, json_of, response_of
 from order_entry_gateway.api.openapi import responses, schema_of
@@ -109,6 +116,7 @@ def _add_sessions(app: FastAPI, doors: Doors) -> None:
     async def session(websocket: WebSocket) -> None:
         try:
             _check_origin(websocket, doors.settings.allowed_origins)
+            check_query(websocket.scope["query_string"], takes_any=False)
             api_key = bearer_key(websocket.headers.get("authorization"))
             client_id = None if api_key is None else doors.keys.client_of(api_key)
             doors.sessions.enter()
