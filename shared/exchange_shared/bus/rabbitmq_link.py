@@ -22,13 +22,15 @@ Result = TypeVar("Result")
 
 
 async def no_leak(work: Awaitable[Result]) -> Result:
-    """Await something of aio-pika, which can end a broken connection's calls as cancelled.
+    """Await something of aio-pika, which can end a broken connection's calls in strange ways.
 
     Raises:
-        ConnectionError: it was cancelled, but nobody cancelled this task.
+        ConnectionError: it was cancelled, but nobody cancelled this task, or the peer left.
     """
     try:
         return await work
+    except StopAsyncIteration:  # what aiormq says of a peer that closes in the handshake
+        raise ConnectionError("the broker closed the connection before it answered") from None
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
