@@ -18,7 +18,7 @@ from order_entry_gateway.answers.answers import Answer
 from order_entry_gateway.answers.builder import AnswerCollector
 from order_entry_gateway.answers.pending import Pending
 from order_entry_gateway.api.app import build_app
-from order_entry_gateway.api.dependencies import Doors
+from order_entry_gateway.api.dependencies import Gateway
 from order_entry_gateway.api.sessions import Sessions
 from order_entry_gateway.api_keys import KeyTable, Operator
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
@@ -130,7 +130,7 @@ async def open_order_entry_gateway(
         "unpublished_reports", "Reports that are not durable", lambda: report_publisher.pending
     )
     metrics.watch("sessions", "Open WebSocket sessions", lambda: sessions.open)
-    doors = Doors(
+    gateway = Gateway(
         settings=settings,
         keys=keys,
         operator=Operator(settings.operator_key, keys),
@@ -159,7 +159,7 @@ async def open_order_entry_gateway(
         )
         if settings.clock_tick_seconds:
             tasks.start(clock.run(settings.clock_tick_seconds), "order-entry-clock")
-        yield Service("order-entry-gateway", build_app(doors, health, metrics), tasks)
+        yield Service("order-entry-gateway", build_app(gateway, health, metrics), tasks)
         readiness.stopping = "the gateway is stopping"
         try:
             async with asyncio.timeout(settings.drain_seconds):

@@ -29,8 +29,9 @@ from order_entry_gateway.answers.answers import (
     PendingAnswer,
     StateAnswer,
 )
-from order_entry_gateway.api.dependencies import Credentials, Doors, Waiter, json_of
+from order_entry_gateway.api.dependencies import Credentials, Gateway
 from order_entry_gateway.api.openapi import responses, schema_of
+from order_entry_gateway.api.responses import Waiter, json_of
 from order_entry_gateway.requests.operator_schemas import (
     KillSwitchRequest,
     LimitsRequest,
@@ -65,14 +66,14 @@ class MarketStates(msgspec.Struct):
     securities: list[SecurityState]
 
 
-def add_operator_calls(app: FastAPI, doors: Doors) -> None:
+def add_operator_calls(app: FastAPI, gateway: Gateway) -> None:
     """Everything under `/admin`."""
-    _add_securities(app, doors)
-    _add_states(app, doors)
-    _add_clients(app, doors)
+    _add_securities(app, gateway)
+    _add_states(app, gateway)
+    _add_clients(app, gateway)
 
 
-def _add_securities(app: FastAPI, doors: Doors) -> None:
+def _add_securities(app: FastAPI, gateway: Gateway) -> None:
     @app.post(
         "/admin/securities",
         tags=["operator"],
@@ -88,11 +89,11 @@ def _add_securities(app: FastAPI, doors: Doors) -> None:
 
         A security of that file gets the terms in it again when a gateway starts.
         """
-        wanted = await _asked(doors, request, credentials, SecurityRequest)
-        return await _apply(doors, partial(wanted.command, wanted.security_id))
+        wanted = await _asked(gateway, request, credentials, SecurityRequest)
+        return await _apply(gateway, partial(wanted.command, wanted.security_id))
 
 
-def _add_states(app: FastAPI, doors: Doors) -> None:
+def _add_states(app: FastAPI, gateway: Gateway) -> None:
     @app.post(
         "/admin/state",
         tags=["operator"],
@@ -104,7 +105,7 @@ def _add_states(app: FastAPI, doors: Doors) -> None:
         ),
     )
     async def set_state(request: Request, credentials: Credentials) -> Response:
-        wanted = await _asked(doors, request, credentials, StateRequest)
+        wanted = await _asked(gateway, request, credentials, StateRequest)
         make = partial(
             SetMarketState,
             action=wanted.action,
@@ -112,7 +113,7 @@ def _add_states(app: FastAPI, doors: Doors) -> None:
             auction=wanted.auction,
             duration_us=None if wanted.seconds is None else to_us(wanted.seconds),
         )
-        return await _apply(doors, make)
+        return await _apply(gateway, make)
 
     @app.get(
         "/admin/status",
@@ -121,8 +122,8 @@ def _add_states(app: FastAPI, doors: Doors) -> None:
         responses=responses({200: ("As they are now.", schema_of(MarketStates))}, 401, 403, 503),
     )
     async def status(credentials: Credentials) -> Response:
-        doors.check_operator(credentials)
-        doors.readiness.check()
+        gateway.check_operator(credentials)
+        gateway.readiness.check()
         states = [
             SecurityState(
                 security_id=security.security_id,
@@ -131,12 +132,12 @@ def _add_states(app: FastAPI, doors: Doors) -> None:
                 until=None if security.until_us is None else format_time(security.until_us),
                 reference_price=from_e4(security.reference_price_e4),
             )
-            for _, security in sorted(doors.market.securities.items())
+            for _, security in sorted(gateway.market.securities.items())
         ]
         return json_of(MarketStates(states), 200)
 
 
-def _add_clients(app: FastAPI, doors: Doors) -> None:
+def _add_clients(app: FastAPI, gateway: Gateway) -> None:
     errors = (400, 401, 403, 404, 413, 422, 503)
 
     @app.put(
@@ -151,9 +152,9 @@ def _add_clients(app: FastAPI, doors: Doors) -> None:
     async def set_limits(
         client_id: ClientId, request: Request, credentials: Credentials
     ) -> Response:
-        wanted = await _asked(doors, request, credentials, LimitsRequest)
+        wanted = await _asked(gateway, request, credentials, LimitsRequest)
         make = partial(SetClientLimits, client_id=client_id, **asdict(wanted.limits))
-        return await _apply(doors, make)
+        return await _apply(gateway, make)
 
     @app.put(
         "/admin/clients/{client_id}/kill-switch",
@@ -167,29 +168,31 @@ def _add_clients(app: FastAPI, doors: Doors) -> None:
     async def set_kill_switch(
         client_id: ClientId, request: Request, credentials: Credentials
     ) -> Response:
-        wanted = await _asked(doors, request, credentials, KillSwitchRequest)
+        wanted = await _asked(gateway, request, credentials, KillSwitchRequest)
         make = partial(SuspendClient, client_id=client_id, suspended=wanted.active)
-        return await _apply(doors, make)
+        return await _apply(gateway, make)
 
 
-async def _asked(doors: Doors, request: Request, credentials: Any, model: type[Wanted]) -> Wanted:
+async def _asked(
+    gateway: Gateway, request: Request, credentials: Any, model: type[Wanted]
+) -> Wanted:
     """What the operator, and nobody else, asks for; it is written to the log.
 
     Raises:
         ApiError: 401 or 403 for others; 400, 413 or 422 for the body.
     """
-    doors.check_operator(credentials)
+    gateway.check_operator(credentials)
     wanted = parse(model, await read_json(request))
     asked = wanted.model_dump(mode="json", exclude_unset=True)
     log.info("operator_request", call=f"{request.method} {request.url.path}", **asked)
     return wanted
 
 
-async def _apply(doors: Doors, make: Callable[..., Command]) -> Response:
+async def _apply(gateway: Gateway, make: Callable[..., Command]) -> Response:
     """The answer to a command that `make` makes. Raises `ApiError`."""
     waiter = Waiter()
     try:
-        doors.order_entry.request(make, waiter.set)
+        gateway.order_entry.request(make, waiter.set)
     except Contradiction as contradiction:
         field = _API_FIELDS.get(contradiction.field, contradiction.field)
         message = f"{field}: {contradiction.message}"

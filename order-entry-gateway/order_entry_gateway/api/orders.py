@@ -12,8 +12,9 @@ from order_entry_gateway.answers.answers import (
     PendingAnswer,
     ReplaceAnswer,
 )
-from order_entry_gateway.api.dependencies import Credentials, Doors, Waiter, json_of
+from order_entry_gateway.api.dependencies import Credentials, Gateway
 from order_entry_gateway.api.openapi import BATCH_ANSWER, responses, schema_of
+from order_entry_gateway.api.responses import Waiter, json_of
 from order_entry_gateway.requests.parsing import parse, parse_replace
 from order_entry_gateway.requests.schemas import (
     MAX_ID,
@@ -27,7 +28,7 @@ from order_entry_gateway.requests.schemas import (
 _PENDING = ("In the log, not answered yet.", schema_of(PendingAnswer))
 
 
-def add_new_orders(app: FastAPI, doors: Doors) -> None:
+def add_new_orders(app: FastAPI, gateway: Gateway) -> None:
     """`POST /orders` and `POST /orders/batch`."""
     order = schema_of(OrderAnswer)
 
@@ -47,10 +48,10 @@ def add_new_orders(app: FastAPI, doors: Doors) -> None:
         ),
     )
     async def new_order(request: Request, credentials: Credentials) -> Response:
-        client_id = doors.client_of(credentials)
+        client_id = gateway.client_of(credentials)
         value = await read_json(request)
         waiter = Waiter()
-        await doors.order_entry.new_orders(client_id, [value], waiter.set)
+        await gateway.order_entry.new_orders(client_id, [value], waiter.set)
         return await waiter.response()
 
     @app.post(
@@ -63,14 +64,14 @@ def add_new_orders(app: FastAPI, doors: Doors) -> None:
         ),
     )
     async def new_orders(request: Request, credentials: Credentials) -> Response:
-        client_id = doors.client_of(credentials)
+        client_id = gateway.client_of(credentials)
         batch = parse(BatchRequest, await read_json(request, MAX_WEBSOCKET_FRAME_BYTES))
         waiter = Waiter()
-        await doors.order_entry.new_orders(client_id, batch.orders, waiter.set)
+        await gateway.order_entry.new_orders(client_id, batch.orders, waiter.set)
         return json_of({"answers": await waiter.answers()}, 200)
 
 
-def add_changes(app: FastAPI, doors: Doors) -> None:
+def add_changes(app: FastAPI, gateway: Gateway) -> None:
     """`PATCH /orders/{order_id}`, `DELETE /orders/{order_id}` and `DELETE /orders`."""
 
     @app.patch(
@@ -91,11 +92,11 @@ def add_changes(app: FastAPI, doors: Doors) -> None:
 
         It keeps its place in the queue when the price stays and the quantity does not grow.
         """
-        client_id = doors.client_of(credentials)
+        client_id = gateway.client_of(credentials)
         id_ = _order_id(order_id)
         wanted = parse_replace(ReplaceRequest, await read_json(request))
         waiter = Waiter()
-        await doors.order_entry.replace(client_id, id_, wanted, waiter.set)
+        await gateway.order_entry.replace(client_id, id_, wanted, waiter.set)
         return await waiter.response()
 
     @app.delete(
@@ -108,9 +109,9 @@ def add_changes(app: FastAPI, doors: Doors) -> None:
         ),
     )
     async def cancel(order_id: str, credentials: Credentials) -> Response:
-        client_id = doors.client_of(credentials)
+        client_id = gateway.client_of(credentials)
         waiter = Waiter()
-        await doors.order_entry.cancel(client_id, _order_id(order_id), waiter.set)
+        await gateway.order_entry.cancel(client_id, _order_id(order_id), waiter.set)
         return await waiter.response()
 
     @app.delete(
@@ -125,9 +126,9 @@ def add_changes(app: FastAPI, doors: Doors) -> None:
     async def mass_cancel(
         which: Annotated[MassCancelRequest, Query()], credentials: Credentials
     ) -> Response:
-        client_id = doors.client_of(credentials)
+        client_id = gateway.client_of(credentials)
         waiter = Waiter()
-        await doors.order_entry.mass_cancel(client_id, which, waiter.set)
+        await gateway.order_entry.mass_cancel(client_id, which, waiter.set)
         return await waiter.response()
 
 

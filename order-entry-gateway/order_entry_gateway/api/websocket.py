@@ -1,0 +1,48 @@
+"""The way into a session: `WS /ws`."""
+
+from fastapi import FastAPI
+from starlette.websockets import WebSocket
+
+from exchange_shared.auth import bearer_key, origin_allowed
+from exchange_shared.http import ApiError, check_query, error_response
+from order_entry_gateway.api.dependencies import Gateway
+from order_entry_gateway.api.sessions import Session
+
+
+def add_websocket(app: FastAPI, gateway: Gateway) -> None:
+    """`WS /ws`: a session for everybody who may come in."""
+
+    @app.websocket("/ws")
+    async def session(websocket: WebSocket) -> None:
+        try:
+            _check_origin(websocket, gateway.settings.allowed_origins)
+            check_query(websocket.scope["query_string"], takes_any=False)
+            api_key = bearer_key(websocket.headers.get("authorization"))
+            client_id = None if api_key is None else gateway.keys.client_of(api_key)
+            gateway.sessions.enter()
+        except ApiError as error:
+            await websocket.send_denial_response(error_response(error))
+            return
+        try:
+            session = Session(
+                websocket,
+                sessions=gateway.sessions,
+                keys=gateway.keys,
+                order_entry=gateway.order_entry,
+                frames_limit=gateway.frames_limit,
+                settings=gateway.settings,
+            )
+            await session.run(client_id)
+        finally:
+            gateway.sessions.leave()
+
+
+def _check_origin(websocket: WebSocket, allowed: list[str]) -> None:
+    """Refuse foreign web pages.
+
+    Raises:
+        ApiError: 403 `origin_not_allowed`.
+    """
+    headers = websocket.headers
+    if not origin_allowed(headers.get("origin"), headers.get("host"), allowed):
+        raise ApiError(403, "origin_not_allowed", "pages of this origin may not use the exchange")
