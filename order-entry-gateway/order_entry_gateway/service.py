@@ -15,7 +15,7 @@ from exchange_shared.messages import MATCHING_ENGINE
 from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.units import now_us
 from order_entry_gateway.answers.answers import Answer
-from order_entry_gateway.answers.builder import AnswerCollector
+from order_entry_gateway.answers.builder import AnswerBuilder
 from order_entry_gateway.answers.pending import Pending
 from order_entry_gateway.api.app import build_app
 from order_entry_gateway.api.dependencies import Gateway
@@ -27,7 +27,7 @@ from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.metrics import GatewayMetrics
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
-from order_entry_gateway.sequencing.confirmations import OrderReports
+from order_entry_gateway.sequencing.confirmations import Confirmations
 from order_entry_gateway.sequencing.market_clock import MarketClock
 from order_entry_gateway.sequencing.order_entry import OrderEntry
 from order_entry_gateway.sequencing.order_ids import OrderIds
@@ -68,18 +68,18 @@ async def open_order_entry_gateway(
         bus, DATA_FEED, source, max_pending=settings.max_unpublished_records
     )
     denials_limit = limits.per_second("denials", settings.orders_per_second)
-    reports = OrderReports(report_publisher, denials_limit, metrics)
+    confirmations = Confirmations(report_publisher, denials_limit, metrics)
     entry = Publisher(
         bus,
         ORDER_ENTRY,
         source,
         max_pending=settings.max_unpublished_records,
-        on_confirmed=reports.confirmed,
+        on_confirmed=confirmations.confirmed,
     )
     order_entry = OrderEntry(
         bus=bus,
         entry=entry,
-        reports=reports,
+        confirmations=confirmations,
         ids=ids,
         pending=pending,
         readiness=readiness,
@@ -94,7 +94,7 @@ async def open_order_entry_gateway(
         ids=ids,
         market=market_status,
         readiness=readiness,
-        answers=AnswerCollector(
+        answers=AnswerBuilder(
             pending, order_entry.complete, report_collector.name_of, market_status.securities
         ),
         reports=report_collector,

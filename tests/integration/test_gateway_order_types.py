@@ -15,7 +15,7 @@ from order_entry_gateway.answers.pending import Pending
 from order_entry_gateway.metrics import GatewayMetrics
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
-from order_entry_gateway.sequencing.confirmations import OrderReports
+from order_entry_gateway.sequencing.confirmations import Confirmations
 from order_entry_gateway.sequencing.order_entry import OrderEntry
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from tests.support.core_engine import CoreEngine
@@ -438,7 +438,7 @@ async def test_the_clock_ticks_only_while_ready_and_the_bus_there_and_not_full(
     order_entry = OrderEntry(
         bus=bus,
         entry=entry,
-        reports=OrderReports(Publisher(bus, DATA_FEED, "gateway"), per_second, metrics),
+        confirmations=Confirmations(Publisher(bus, DATA_FEED, "gateway"), per_second, metrics),
         ids=OrderIds(0, now_us),
         pending=Pending(1),
         readiness=readiness,

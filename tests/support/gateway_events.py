@@ -20,7 +20,7 @@ from order_entry_gateway.answers.answers import (
     Answer,
     OrderAnswer,
 )
-from order_entry_gateway.answers.builder import AnswerCollector
+from order_entry_gateway.answers.builder import AnswerBuilder
 from order_entry_gateway.answers.pending import Group, Pending, Slot
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.market_status import MarketStatus
@@ -107,7 +107,7 @@ class Desk:
     market: MarketStatus = field(default_factory=MarketStatus)
 
     def __post_init__(self) -> None:
-        self.collector = AnswerCollector(
+        self.collector = AnswerBuilder(
             self.pending, Group.close, {1: "order 1"}.get, self.market.securities
         )
 

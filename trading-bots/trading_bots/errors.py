@@ -1,46 +1,12 @@
 """What can go wrong between a trader and the exchange."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from exchange_shared.refusals import status_of
 from trading_bots.models import NewOrder
-
-REFUSED = 422
-"""The status of a refusal that does not say another one."""
-
-_STATUS: Mapping[str, int] = {
-    "malformed_json": 400,
-    "no_api_key": 401,
-    "not_logged_in": 401,
-    "unknown_api_key": 401,
-    "client_suspended": 403,
-    "not_your_account": 403,
-    "operator_only": 403,
-    "unknown_client": 404,
-    "unknown_order": 404,
-    "unknown_security": 404,
-    "api_key_in_use": 409,
-    "auction_over": 409,
-    "client_id_taken": 409,
-    "client_order_id_reused": 409,
-    "market_closed": 409,
-    "no_continuous_trading": 409,
-    "not_replaceable": 409,
-    "quantity_filled": 409,
-    "trading_halted": 409,
-    "body_too_large": 413,
-    "rate_limited": 429,
-    "bus_unavailable": 503,
-    "not_ready": 503,
-    "outcome_unknown": 503,
-    "overloaded": 503,
-    "slow_consumer": 503,
-    "too_many_streams": 503,
-    "unavailable": 503,
-}
-"""What a WebSocket does not tell: the status that the same refusal has over HTTP."""
 
 
 class ExchangeError(Exception):
@@ -111,7 +77,7 @@ def problem_error(
     message = str(fields.get("message", "the exchange gave no reason"))
     if code == "outcome_unknown":
         return OutcomeUnknown(message)
-    status = status or _STATUS.get(code, REFUSED)
+    status = status or status_of(code)
     return ExchangeError(code, message, fields.get("field"), status, retry_after_seconds)
 
 

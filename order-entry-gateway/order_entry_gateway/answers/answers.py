@@ -11,44 +11,6 @@ from exchange_shared.units import from_e4
 
 Amount = float | Decimal
 
-_HTTP_STATUS = {
-    "client_suspended": 403,
-    "unknown_client": 404,
-    "unknown_order": 404,
-    "unknown_security": 404,
-    "api_key_in_use": 409,
-    "auction_over": 409,
-    "client_id_taken": 409,
-    "client_order_id_reused": 409,
-    "market_closed": 409,
-    "no_continuous_trading": 409,
-    "not_replaceable": 409,
-    "quantity_filled": 409,
-    "trading_halted": 409,
-    "wrong_state": 409,
-}
-_FIELDS = {
-    "api_key_in_use": "api_key",
-    "auction_over": "time_in_force",
-    "client_id_taken": "client_id",
-    "client_order_id_reused": "client_order_id",
-    "expired": "expires_at",
-    "lot_in_use": "lot",
-    "no_continuous_trading": "time_in_force",
-    "not_replaceable": "order_id",
-    "price_off_tick": "price",
-    "price_outside_band": "price",
-    "quantity_filled": "quantity",
-    "quantity_limit": "quantity",
-    "quantity_off_lot": "quantity",
-    "short_positions_open": "short_margin_percent",
-    "tick_in_use": "tick",
-    "unknown_order": "order_id",
-    "unknown_security": "security_id",
-    "would_take": "price",
-    "wrong_state": "action",
-}
-
 
 class Fill(msgspec.Struct, gc=False):
     """A trade of the order, as the taker; a fee below zero is a rebate."""
@@ -180,36 +142,6 @@ class PendingAnswer(msgspec.Struct):
 
     order_id: int | msgspec.UnsetType
     status: Literal["pending"]
-
-
-class EngineRefusal(ApiError):
-    """The engine refused a command. The error shape, with the order's id and the event's `seq`."""
-
-    def __init__(
-        self, reason: str, message: str, seq: int, order_id: int | None, field: str | None = None
-    ) -> None:
-        """Without a `field` it is the one that the reason is usually about."""
-        status = _HTTP_STATUS.get(reason, 422)
-        super().__init__(status, reason, message, field or _FIELDS.get(reason))
-        self.seq = seq
-        self.order_id = order_id
-
-    def body(self) -> dict[str, Any]:
-        """`{"error": {…}, "order_id", "seq"}`; without the id when no order was meant."""
-        ids = {} if self.order_id is None else {"order_id": self.order_id}
-        return {**super().body(), **ids, "seq": self.seq}
-
-
-class OutcomeUnknown(ApiError):
-    """Nobody can say yet whether the command is in the log; `details` help to ask again."""
-
-    def __init__(self, message: str, details: dict[str, Any]) -> None:
-        super().__init__(503, "outcome_unknown", message, retry_after_seconds=1)
-        self.details = details
-
-    def body(self) -> dict[str, Any]:
-        """`{"error": {…}, …}`."""
-        return {**super().body(), **self.details}
 
 
 Answer = (

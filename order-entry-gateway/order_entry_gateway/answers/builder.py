@@ -29,7 +29,6 @@ from exchange_shared.units import average_e4, from_e4
 from order_entry_gateway.answers.answers import (
     Answer,
     CancelAnswer,
-    EngineRefusal,
     Fill,
     MassCancelAnswer,
     OrderAnswer,
@@ -37,14 +36,15 @@ from order_entry_gateway.answers.answers import (
     amount,
 )
 from order_entry_gateway.answers.pending import Group, Pending, Slot
-from order_entry_gateway.answers.single_event import WHOLE_ANSWERS
+from order_entry_gateway.answers.refusals import EngineRefusal
+from order_entry_gateway.answers.single_event import SINGLE_EVENT_ANSWERS
 from order_entry_gateway.market_status import SecurityStatus
 
 _OF_ANOTHER_COMMAND = ("expired", "kill_switch")
 """Reasons of cancels that no order's own command has."""
 
 
-class AnswerCollector:
+class AnswerBuilder:
     """Builds the answers to pending requests from the events of one message after another."""
 
     def __init__(
@@ -79,7 +79,7 @@ class AnswerCollector:
             TradeExecuted: self._trade_executed,
             MassCancelled: self._mass_cancelled,
             MarketStateChanged: self._market_state_changed,
-            **dict.fromkeys(WHOLE_ANSWERS, self._whole_answer),
+            **dict.fromkeys(SINGLE_EVENT_ANSWERS, self._single_event),
         }
 
     def follow(self, seq: int) -> None:
@@ -276,7 +276,7 @@ class AnswerCollector:
         )
         self._fill(slot, answer)
 
-    def _whole_answer(self, event: Any) -> None:
+    def _single_event(self, event: Any) -> None:
         slot = self._begin(event.request_id)
         if slot is not None:
-            self._fill(slot, WHOLE_ANSWERS[type(event)](event))
+            self._fill(slot, SINGLE_EVENT_ANSWERS[type(event)](event))

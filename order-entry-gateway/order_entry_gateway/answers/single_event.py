@@ -18,13 +18,13 @@ from order_entry_gateway.answers.answers import (
     AccountAnswer,
     Answer,
     DoneAnswer,
-    EngineRefusal,
     KillSwitchAnswer,
     LimitsAnswer,
     ListingAnswer,
     StateAnswer,
     amount,
 )
+from order_entry_gateway.answers.refusals import EngineRefusal
 
 
 def _account(event: AccountOpened | AccountConfirmed) -> AccountAnswer:
@@ -60,7 +60,7 @@ def _refusal(event: RequestRejected) -> EngineRefusal:
     return EngineRefusal(event.reason, event.message, event.seq, event.order_id)
 
 
-WHOLE_ANSWERS: dict[type, Callable[[Any], Answer]] = {
+SINGLE_EVENT_ANSWERS: dict[type, Callable[[Any], Answer]] = {
     AccountConfirmed: _account,
     AccountOpened: _account,
     ClientLimitsSet: _limits,

@@ -5,7 +5,8 @@ from fastapi import FastAPI, Request, Response
 
 from exchange_shared.auth import new_api_key
 from exchange_shared.http import read_json
-from order_entry_gateway.answers.answers import AccountAnswer, OutcomeUnknown, PendingAnswer
+from order_entry_gateway.answers.answers import AccountAnswer, PendingAnswer
+from order_entry_gateway.answers.refusals import OutcomeUnknown
 from order_entry_gateway.api.dependencies import Gateway
 from order_entry_gateway.api.openapi import responses, schema_of
 from order_entry_gateway.api.responses import Waiter, json_of, response_of

@@ -38,7 +38,7 @@ from exchange_shared.messages import (
 from exchange_shared.messages.commands import snake_case
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import load_position, load_queries, open_pool, until_possible
-from order_entry_gateway.answers.builder import AnswerCollector
+from order_entry_gateway.answers.builder import AnswerBuilder
 from order_entry_gateway.api_keys import KeyTable
 from order_entry_gateway.feed_tail.execution_reports import Report
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
@@ -154,7 +154,7 @@ class Tail:
         ids: OrderIds,
         market: MarketStatus,
         readiness: Readiness,
-        answers: AnswerCollector,
+        answers: AnswerBuilder,
         reports: ReportCollector,
         send_reports: Callable[[str, list[Report]], None],
     ) -> None:

@@ -14,7 +14,7 @@ from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.requests.parsing import well_formed_fields
 
 
-class OrderReports:
+class Confirmations:
     """Puts reports into their publisher, in which there is room for those of all open requests."""
 
     def __init__(

@@ -27,14 +27,15 @@ from exchange_shared.messages import (
     SuspendClient,
 )
 from exchange_shared.units import now_us
-from order_entry_gateway.answers.answers import Answer, OutcomeUnknown, PendingAnswer
+from order_entry_gateway.answers.answers import Answer, PendingAnswer
 from order_entry_gateway.answers.pending import Group, Pending, Slot
+from order_entry_gateway.answers.refusals import OutcomeUnknown
 from order_entry_gateway.metrics import GatewayMetrics
 from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.requests.parsing import new_orders
 from order_entry_gateway.requests.schemas import MassCancelRequest, ReplaceRequest
-from order_entry_gateway.sequencing.confirmations import OrderReports
+from order_entry_gateway.sequencing.confirmations import Confirmations
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from order_entry_gateway.sequencing.schedule import PhaseStart
 
@@ -63,7 +64,7 @@ class OrderEntry:
         *,
         bus: Bus,
         entry: Publisher,
-        reports: OrderReports,
+        confirmations: Confirmations,
         ids: OrderIds,
         pending: Pending[Answer],
         readiness: Readiness,
@@ -73,7 +74,7 @@ class OrderEntry:
     ) -> None:
         self._bus = bus
         self._entry = entry
-        self._reports = reports
+        self._confirmations = confirmations
         self._ids = ids
         self._pending = pending
         self._readiness = readiness
@@ -93,7 +94,7 @@ class OrderEntry:
             await self._orders_limit.check(client_id, len(values))
         except ApiError as refusal:
             refusals = [(value, refusal) for value in values]
-            await self._reports.denied(client_id, refusals, self._entry.pending)
+            await self._confirmations.denied(client_id, refusals, self._entry.pending)
             raise
         self._check_open(len(values))
         requests = new_orders(values, client_id, self._ids.take(len(values)), self._now_us())
@@ -107,7 +108,7 @@ class OrderEntry:
             group.close()
         if len(orders) < len(values):
             refusals = [(value, no) for value, no in zip(values, answers, strict=True) if no]
-            await self._reports.denied(client_id, refusals, self._entry.pending)
+            await self._confirmations.denied(client_id, refusals, self._entry.pending)
 
     async def replace(
         self, client_id: str, order_id: int, wanted: ReplaceRequest, on_answered: OnAnswered
@@ -213,7 +214,7 @@ class OrderEntry:
         room = (
             self._pending.room_for(count)
             and self._entry.room_for(count)
-            and self._reports.room_for(self._entry.pending + count)
+            and self._confirmations.room_for(self._entry.pending + count)
         )
         if not room:
             message = "nothing was sent: too many requests wait already"

@@ -8,10 +8,12 @@ import pytest
 
 from exchange_shared.messages import AnyCommand, AnyEvent, AnyFeedRecord, CancelReason, RejectReason
 from exchange_shared.messages.commands import snake_case
+from exchange_shared.refusals import status_of
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
 REFUSAL = re.compile(r'\(\s*[45]\d\d,\s*"([a-z_]+)"')
+ROW = re.compile(r"^\| (\d\d\d) \| ([^|]+) \|", re.MULTILINE)
 RECORDS: list[Any] = list(dict.fromkeys([*get_args(AnyCommand), *get_args(AnyFeedRecord)]))
 COMMON = {"time_us", "seq"}
 SAME_AS_COMMAND = {"market_configured", "security_listed"}
@@ -58,3 +60,15 @@ def test_every_code_that_a_service_answers_with_is_explained() -> None:
     documented = set(re.findall(r"`([a-z_]+)`", (DOCS / "errors.md").read_text(encoding="utf-8")))
     assert len(codes) > 15
     assert codes <= documented
+
+
+def test_the_documented_status_of_every_code_is_the_one_it_has() -> None:
+    rows = ROW.findall((DOCS / "errors.md").read_text(encoding="utf-8"))
+    documented = [
+        (code, int(status)) for status, codes in rows for code in codes.strip("` ").split("`, `")
+    ]
+    assert len(documented) > 45
+    full_server = ("too_many_sessions", 503)  # told over HTTP alone, where the status is at hand
+    assert full_server in documented
+    documented.remove(full_server)
+    assert {code: status_of(code) for code, _ in documented} == dict(documented)
