@@ -89,6 +89,7 @@ async def open_order_entry_gateway(
     )
     clock = MarketClock(Schedule(market.schedule), order_entry, wall_clock_us)
     report_collector = ReportCollector(sessions.by_client, settings.max_remembered_orders)
+    listener = Listener()
     tail = Tail(
         keys=keys,
         ids=ids,
@@ -99,6 +100,7 @@ async def open_order_entry_gateway(
         ),
         reports=report_collector,
         send_reports=sessions.send_reports,
+        listener=listener,
     )
 
     def configure() -> None:
@@ -114,8 +116,6 @@ async def open_order_entry_gateway(
     health = health or Health()
     health.depends_on("message_bus", bus.unavailable_reason)
     health.depends_on("api_keys", lambda: readiness.api_keys)
-    listener = Listener()
-    tail.listen(listener)
     health.depends_on(
         "matching_engine",
         lambda: (

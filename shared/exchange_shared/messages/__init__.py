@@ -66,6 +66,7 @@ from exchange_shared.messages.events import (
     StateReason,
     TradeExecuted,
 )
+from exchange_shared.messages.partial import PartialFeedDecoder, PassedEvent
 from exchange_shared.messages.reports import (
     AccountFunded,
     AnyFeedRecord,
@@ -136,6 +137,8 @@ __all__ = [
     "OrderStatus",
     "OrderTriggered",
     "OrderType",
+    "PartialFeedDecoder",
+    "PassedEvent",
     "Phase",
     "PriceChanged",
     "RejectReason",
