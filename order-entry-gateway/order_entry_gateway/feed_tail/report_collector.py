@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Container
-from typing import Any
+from typing import Any, TypedDict
 
 from exchange_shared.messages import (
     MassCancelled,
@@ -16,7 +16,7 @@ from exchange_shared.messages import (
     TradeExecuted,
 )
 from exchange_shared.units import format_time, from_e4
-from order_entry_gateway.answers.answers import amount
+from order_entry_gateway.answers.answers import Amount, amount
 from order_entry_gateway.feed_tail.execution_reports import (
     AcceptedReport,
     CancelledReport,
@@ -29,6 +29,36 @@ from order_entry_gateway.feed_tail.execution_reports import (
     TradeReport,
     TriggeredReport,
 )
+
+_OrderEvent = (
+    OrderAccepted
+    | OrderRejected
+    | TradeExecuted
+    | OrderCancelled
+    | OrderTriggered
+    | OrderReplaced
+    | OrderReduced
+)
+
+
+class _About(TypedDict):
+    """What all reports about an order say first."""
+
+    seq: int
+    time: str
+    order_id: int
+    client_order_id: str | None
+    security_id: str
+
+
+class _AboutTrade(_About):
+    """What the reports to both sides of a trade have in common."""
+
+    side: Side
+    trade_id: int
+    price: Amount
+    quantity: int
+    liquidity: Liquidity
 
 
 class ReportCollector:
@@ -69,15 +99,9 @@ class ReportCollector:
             self._names[event.order_id] = event.client_order_id
             if len(self._names) > self._max_remembered:
                 del self._names[next(iter(self._names))]
-        if event.client_id not in self._connected:
-            return
-        self._reports[event.client_id].append(
-            AcceptedReport(
-                seq=event.seq,
-                time=self._format(event.time_us),
-                order_id=event.order_id,
-                client_order_id=event.client_order_id,
-                security_id=event.security_id,
+        if (reports := self._reports_of(event.client_id)) is not None:
+            report = AcceptedReport(
+                **self._about(event, event.order_id, event.client_order_id),
                 side=event.side,
                 type=event.order_type,
                 time_in_force=event.time_in_force,
@@ -94,18 +118,12 @@ class ReportCollector:
                 self_trade_prevention=event.self_trade_prevention,
                 oco_group=event.oco_group,
             )
-        )
+            reports.append(report)
 
     def _rejected(self, event: OrderRejected) -> None:
-        if event.client_id not in self._connected:
-            return
-        self._reports[event.client_id].append(
-            RejectedReport(
-                seq=event.seq,
-                time=self._format(event.time_us),
-                order_id=event.order_id,
-                client_order_id=event.client_order_id,
-                security_id=event.security_id,
+        if (reports := self._reports_of(event.client_id)) is not None:
+            report = RejectedReport(
+                **self._about(event, event.order_id, event.client_order_id),
                 side=event.side,
                 type=event.order_type,
                 price=amount(event.price_e4),
@@ -114,127 +132,93 @@ class ReportCollector:
                 reason=event.reason,
                 message=event.message,
             )
-        )
+            reports.append(report)
 
     def _trade(self, event: TradeExecuted) -> None:
-        if event.buyer_id in self._connected:
-            report = self._trade_report(
-                event,
-                side="buy",
-                order_id=event.buy_order_id,
+        if (reports := self._reports_of(event.buyer_id)) is not None:
+            report = TradeReport(
+                **self._about_trade(event, "buy", event.buy_order_id),
                 filled_quantity=event.buy_filled_quantity,
                 remaining_quantity=event.buy_remaining_quantity,
-                fee_e4=event.buyer_fee_e4,
+                fee=from_e4(event.buyer_fee_e4),
             )
-            self._reports[event.buyer_id].append(report)
-        if event.seller_id in self._connected:
-            report = self._trade_report(
-                event,
-                side="sell",
-                order_id=event.sell_order_id,
+            reports.append(report)
+        if (reports := self._reports_of(event.seller_id)) is not None:
+            report = TradeReport(
+                **self._about_trade(event, "sell", event.sell_order_id),
                 filled_quantity=event.sell_filled_quantity,
                 remaining_quantity=event.sell_remaining_quantity,
-                fee_e4=event.seller_fee_e4,
+                fee=from_e4(event.seller_fee_e4),
             )
-            self._reports[event.seller_id].append(report)
+            reports.append(report)
         if not event.buy_remaining_quantity:
             self._names.pop(event.buy_order_id, None)
         if not event.sell_remaining_quantity:
             self._names.pop(event.sell_order_id, None)
 
-    def _trade_report(
-        self,
-        event: TradeExecuted,
-        *,
-        side: Side,
-        order_id: int,
-        filled_quantity: int,
-        remaining_quantity: int,
-        fee_e4: int,
-    ) -> TradeReport:
-        return TradeReport(
-            seq=event.seq,
-            time=self._format(event.time_us),
-            order_id=order_id,
-            client_order_id=self._names.get(order_id),
-            security_id=event.security_id,
-            side=side,
-            trade_id=event.trade_id,
-            price=from_e4(event.price_e4),
-            quantity=event.quantity,
-            filled_quantity=filled_quantity,
-            remaining_quantity=remaining_quantity,
-            fee=from_e4(fee_e4),
-            liquidity=_liquidity(side, event.aggressor_side),
-        )
-
     def _cancelled(self, event: OrderCancelled) -> None:
         name = self._names.pop(event.order_id, None)
-        if event.client_id not in self._connected:
-            return
-        self._reports[event.client_id].append(
-            CancelledReport(
-                seq=event.seq,
-                time=self._format(event.time_us),
-                order_id=event.order_id,
-                client_order_id=name,
-                security_id=event.security_id,
+        if (reports := self._reports_of(event.client_id)) is not None:
+            report = CancelledReport(
+                **self._about(event, event.order_id, name),
                 quantity=event.quantity,
                 remaining_quantity=0,
                 reason=event.reason,
             )
-        )
+            reports.append(report)
 
     def _triggered(self, event: OrderTriggered) -> None:
-        if event.client_id in self._connected:
-            self._reports[event.client_id].append(
-                TriggeredReport(
-                    seq=event.seq,
-                    time=self._format(event.time_us),
-                    order_id=event.order_id,
-                    client_order_id=self._names.get(event.order_id),
-                    security_id=event.security_id,
-                    last=from_e4(event.last_e4),
-                )
-            )
+        if (reports := self._reports_of(event.client_id)) is not None:
+            about = self._about(event, event.order_id, self._names.get(event.order_id))
+            reports.append(TriggeredReport(**about, last=from_e4(event.last_e4)))
 
     def _replaced(self, event: OrderReplaced) -> None:
-        if event.client_id in self._connected:
-            self._reports[event.client_id].append(
-                ReplacedReport(
-                    seq=event.seq,
-                    time=self._format(event.time_us),
-                    order_id=event.order_id,
-                    client_order_id=self._names.get(event.order_id),
-                    security_id=event.security_id,
-                    price=from_e4(event.price_e4),
-                    quantity=event.quantity,
-                    remaining_quantity=event.remaining_quantity,
-                    kept_priority=event.kept_priority,
-                )
+        if (reports := self._reports_of(event.client_id)) is not None:
+            report = ReplacedReport(
+                **self._about(event, event.order_id, self._names.get(event.order_id)),
+                price=from_e4(event.price_e4),
+                quantity=event.quantity,
+                remaining_quantity=event.remaining_quantity,
+                kept_priority=event.kept_priority,
             )
+            reports.append(report)
 
     def _reduced(self, event: OrderReduced) -> None:
-        if event.client_id in self._connected:
-            self._reports[event.client_id].append(
-                ReducedReport(
-                    seq=event.seq,
-                    time=self._format(event.time_us),
-                    order_id=event.order_id,
-                    client_order_id=self._names.get(event.order_id),
-                    security_id=event.security_id,
-                    quantity=event.quantity,
-                    remaining_quantity=event.remaining_quantity,
-                )
+        if (reports := self._reports_of(event.client_id)) is not None:
+            report = ReducedReport(
+                **self._about(event, event.order_id, self._names.get(event.order_id)),
+                quantity=event.quantity,
+                remaining_quantity=event.remaining_quantity,
             )
+            reports.append(report)
 
     def _mass_cancelled(self, event: MassCancelled) -> None:
-        if event.client_id in self._connected:
-            self._reports[event.client_id].append(
-                MassCancelledReport(
-                    seq=event.seq, time=self._format(event.time_us), count=event.count
-                )
-            )
+        if (reports := self._reports_of(event.client_id)) is not None:
+            time = self._format(event.time_us)
+            reports.append(MassCancelledReport(seq=event.seq, time=time, count=event.count))
+
+    def _reports_of(self, client_id: str) -> list[Report] | None:
+        """Where the reports for a client go; `None` when it is not connected."""
+        return self._reports[client_id] if client_id in self._connected else None
+
+    def _about(self, event: _OrderEvent, order_id: int, client_order_id: str | None) -> _About:
+        return {
+            "seq": event.seq,
+            "time": self._format(event.time_us),
+            "order_id": order_id,
+            "client_order_id": client_order_id,
+            "security_id": event.security_id,
+        }
+
+    def _about_trade(self, event: TradeExecuted, side: Side, order_id: int) -> _AboutTrade:
+        return {
+            **self._about(event, order_id, self._names.get(order_id)),
+            "side": side,
+            "trade_id": event.trade_id,
+            "price": from_e4(event.price_e4),
+            "quantity": event.quantity,
+            "liquidity": _liquidity(side, event.aggressor_side),
+        }
 
     def _format(self, time_us: int) -> str:
         """The time as text; most events in a row have the same."""
