@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 
 import structlog
+from fastapi import FastAPI
 
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, Publisher
 from exchange_shared.heartbeats import Listener, beat
@@ -32,11 +33,27 @@ from order_entry_gateway.sequencing.market_clock import MarketClock
 from order_entry_gateway.sequencing.order_entry import OrderEntry
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from order_entry_gateway.sequencing.schedule import Schedule
-from order_entry_gateway.settings import GatewaySettings
+from order_entry_gateway.settings import SERVICE, GatewaySettings
 
 __all__ = ["GatewaySettings", "open_order_entry_gateway"]
 
 log = structlog.get_logger()
+
+
+class _Parts:
+    """What more than one step of the wiring needs."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.metrics = GatewayMetrics()
+        self.readiness = Readiness()
+        self.keys = KeyTable(self.readiness)
+        self.market_status = MarketStatus()
+        self.ids = OrderIds(settings.node, now_us)
+        self.pending: Pending[Answer] = Pending(settings.max_waiting_requests)
+        self.sessions = Sessions(settings)
+        self.limits = RateLimits()
+        self.listener = Listener()
 
 
 @contextlib.asynccontextmanager
@@ -54,54 +71,11 @@ async def open_order_entry_gateway(
         MarketFileError: the market's configuration cannot be used.
     """
     market = load_market(settings.market_file)
-    metrics = GatewayMetrics()
-    readiness = Readiness()
-    keys = KeyTable(readiness)
-    market_status = MarketStatus()
-    ids = OrderIds(settings.node, now_us)
-    pending: Pending[Answer] = Pending(settings.max_waiting_requests)
-    sessions = Sessions(settings)
-    limits = RateLimits()
-
-    source = f"order-entry-gateway-{settings.node}-{secrets.token_hex(8)}"
-    report_publisher = Publisher(
-        bus, DATA_FEED, source, max_pending=settings.max_unpublished_records
-    )
-    denials_limit = limits.per_second("denials", settings.orders_per_second)
-    confirmations = Confirmations(report_publisher, denials_limit, metrics)
-    entry = Publisher(
-        bus,
-        ORDER_ENTRY,
-        source,
-        max_pending=settings.max_unpublished_records,
-        on_confirmed=confirmations.confirmed,
-    )
-    order_entry = OrderEntry(
-        bus=bus,
-        entry=entry,
-        confirmations=confirmations,
-        ids=ids,
-        pending=pending,
-        readiness=readiness,
-        orders_limit=limits.per_second("orders", settings.orders_per_second),
-        answer_seconds=settings.answer_seconds,
-        metrics=metrics,
-    )
+    parts = _Parts(settings)
+    readiness, metrics = parts.readiness, parts.metrics
+    entry, report_publisher, order_entry = _way_into_the_log(parts, bus)
+    tail = _way_back(parts, order_entry)
     clock = MarketClock(Schedule(market.schedule), order_entry, wall_clock_us)
-    report_collector = ReportCollector(sessions.by_client, settings.max_remembered_orders)
-    listener = Listener()
-    tail = Tail(
-        keys=keys,
-        ids=ids,
-        market=market_status,
-        readiness=readiness,
-        answers=AnswerBuilder(
-            pending, order_entry.complete, report_collector.name_of, market_status.securities
-        ),
-        reports=report_collector,
-        send_reports=sessions.send_reports,
-        listener=listener,
-    )
 
     def configure() -> None:
         order_entry.configure(market, clock.first_phases(), market_confirmed)
@@ -113,45 +87,21 @@ async def open_order_entry_gateway(
                 log.warning("market_terms_refused", reason=answer.code, message=answer.message)
         log.info("ready", securities=len(market.securities))
 
-    health = health or Health()
-    health.depends_on("message_bus", bus.unavailable_reason)
-    health.depends_on("api_keys", lambda: readiness.api_keys)
-    health.depends_on(
-        "matching_engine",
-        lambda: (
-            readiness.matching_engine
-            or readiness.stopping
-            or listener.problem_once_heard(MATCHING_ENGINE)
-        ),
-    )
-    metrics.watch("waiting_requests", "Requests without an answer yet", lambda: len(pending))
+    app = _doors(parts, bus, order_entry, health or Health())
     metrics.watch("unconfirmed_commands", "Commands that are not durable", lambda: entry.pending)
     metrics.watch(
         "unpublished_reports", "Reports that are not durable", lambda: report_publisher.pending
     )
-    metrics.watch("sessions", "Open WebSocket sessions", lambda: sessions.open)
-    gateway = Gateway(
-        settings=settings,
-        keys=keys,
-        operator=Operator(settings.operator_key, keys),
-        readiness=readiness,
-        market=market_status,
-        order_entry=order_entry,
-        sessions=sessions,
-        frames_limit=limits.per_second("frames", settings.frames_per_second),
-        new_clients_limit=limits.per_second("new clients", settings.new_clients_per_second),
-    )
-
     dsn = settings.market_dsn.get_secret_value() if settings.market_dsn else None
     async with BackgroundTasks() as tasks:
         tasks.start(entry.run(), "order-entry-publisher")
         tasks.start(report_publisher.run(), "order-report-publisher")
         tasks.start(tail.run(bus, dsn, metrics, configure), "order-entry-tail")
-        tasks.start(listener.run(), "order-entry-listener")
+        tasks.start(parts.listener.run(), "order-entry-listener")
         tasks.start(
             beat(
                 bus,
-                "order-entry-gateway",
+                SERVICE,
                 lambda: entry.confirmed_seq,
                 lambda: readiness.stopping or readiness.api_keys,
             ),
@@ -159,7 +109,7 @@ async def open_order_entry_gateway(
         )
         if settings.clock_tick_seconds:
             tasks.start(clock.run(settings.clock_tick_seconds), "order-entry-clock")
-        yield Service("order-entry-gateway", build_app(gateway, health, metrics), tasks)
+        yield Service(SERVICE, app, tasks)
         readiness.stopping = "the gateway is stopping"
         try:
             async with asyncio.timeout(settings.drain_seconds):
@@ -168,3 +118,81 @@ async def open_order_entry_gateway(
         except TimeoutError:
             unconfirmed = {"commands": entry.pending, "reports": report_publisher.pending}
             log.warning("stopped_unconfirmed", **unconfirmed)
+
+
+def _way_into_the_log(parts: _Parts, bus: Bus) -> tuple[Publisher, Publisher, OrderEntry]:
+    """The publishers of commands and of reports, and the one who gives them what they publish."""
+    settings, limits = parts.settings, parts.limits
+    source = f"{SERVICE}-{settings.node}-{secrets.token_hex(8)}"
+    report_publisher = Publisher(
+        bus, DATA_FEED, source, max_pending=settings.max_unpublished_records
+    )
+    denials_limit = limits.per_second("denials", settings.orders_per_second)
+    confirmations = Confirmations(report_publisher, denials_limit, parts.metrics)
+    entry = Publisher(
+        bus,
+        ORDER_ENTRY,
+        source,
+        max_pending=settings.max_unpublished_records,
+        on_confirmed=confirmations.confirmed,
+    )
+    order_entry = OrderEntry(
+        bus=bus,
+        entry=entry,
+        confirmations=confirmations,
+        ids=parts.ids,
+        pending=parts.pending,
+        readiness=parts.readiness,
+        orders_limit=limits.per_second("orders", settings.orders_per_second),
+        answer_seconds=settings.answer_seconds,
+        metrics=parts.metrics,
+    )
+    return entry, report_publisher, order_entry
+
+
+def _way_back(parts: _Parts, order_entry: OrderEntry) -> Tail:
+    """What reads `data_feed`, and hands answers and execution reports on."""
+    reports = ReportCollector(parts.sessions.by_client, parts.settings.max_remembered_orders)
+    answers = AnswerBuilder(
+        parts.pending, order_entry.complete, reports.name_of, parts.market_status.securities
+    )
+    return Tail(
+        keys=parts.keys,
+        ids=parts.ids,
+        market=parts.market_status,
+        readiness=parts.readiness,
+        answers=answers,
+        reports=reports,
+        send_reports=parts.sessions.send_reports,
+        listener=parts.listener,
+    )
+
+
+def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> FastAPI:
+    """The application, with what it tells of the gateway's health and numbers."""
+    settings, limits = parts.settings, parts.limits
+    readiness, pending, sessions = parts.readiness, parts.pending, parts.sessions
+    health.depends_on("message_bus", bus.unavailable_reason)
+    health.depends_on("api_keys", lambda: readiness.api_keys)
+    health.depends_on(
+        "matching_engine",
+        lambda: (
+            readiness.matching_engine
+            or readiness.stopping
+            or parts.listener.problem_once_heard(MATCHING_ENGINE)
+        ),
+    )
+    parts.metrics.watch("waiting_requests", "Requests without an answer yet", lambda: len(pending))
+    parts.metrics.watch("sessions", "Open WebSocket sessions", lambda: sessions.open)
+    gateway = Gateway(
+        settings=settings,
+        keys=parts.keys,
+        operator=Operator(settings.operator_key, parts.keys),
+        readiness=readiness,
+        market=parts.market_status,
+        order_entry=order_entry,
+        sessions=sessions,
+        frames_limit=limits.per_second("frames", settings.frames_per_second),
+        new_clients_limit=limits.per_second("new clients", settings.new_clients_per_second),
+    )
+    return build_app(gateway, health, parts.metrics)

@@ -6,6 +6,9 @@ from pydantic import Field, SecretStr
 
 from exchange_shared.settings import OperatorSettings, market_path
 
+SERVICE = "order-entry-gateway"
+"""What the gateway is called, among the services and on the message bus."""
+
 
 class GatewaySettings(OperatorSettings):
     """Read from environment variables that begin with `EXCHANGE_`. A limit of 0 turns it off."""

@@ -26,6 +26,7 @@ from order_entry_gateway.feed_tail.stored import load_stored
 from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sequencing.order_ids import OrderIds
+from order_entry_gateway.settings import SERVICE
 
 log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ class Tail:
             DATA_FEED,
             self._decoder,
             stored,
-            reader="order-entry-gateway",
+            reader=SERVICE,
             metrics=metrics,
             whole_from=MATCHING_ENGINE,
         )
