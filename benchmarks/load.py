@@ -83,7 +83,7 @@ class Trader:
         )
         await self._socket.send(_encode({"type": "login", "api_key": self.api_key}).decode())
         answer = _decode(await self._socket.recv())
-        assert answer["type"] == "login", answer
+        assert answer["type"] == "logged_in", answer
 
     async def send(self, due: list[float]) -> None:
         """Send one frame with an order for each time in `due`."""

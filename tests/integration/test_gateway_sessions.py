@@ -55,7 +55,7 @@ async def gateway(bus: MemoryBus, engine: FakeEngine, tmp_path: Path) -> AsyncIt
 async def session(gateway: Gateway, api_key: str) -> AsyncIterator[ClientConnection]:
     """A session that is logged in by header."""
     async with gateway.connect(api_key) as connection:
-        assert (await receive(connection))["type"] == "login"
+        assert (await receive(connection))["type"] == "logged_in"
         yield connection
 
 
@@ -82,7 +82,7 @@ async def test_the_first_message_can_log_in(gateway: Gateway) -> None:
         await send(connection, type="ping", ref=1)
         assert await receive(connection) == {"type": "pong", "ref": 1}
         await send(connection, type="login", ref=2, api_key=api_key)
-        assert await receive(connection) == {"type": "login", "ref": 2, "client_id": "alice"}
+        assert await receive(connection) == {"type": "logged_in", "ref": 2, "client_id": "alice"}
         await send(connection, type="login", ref=3, api_key=api_key)
         assert (await receive(connection))["error"]["code"] == "already_logged_in"
 
@@ -90,7 +90,7 @@ async def test_the_first_message_can_log_in(gateway: Gateway) -> None:
 async def test_a_header_logs_in(gateway: Gateway) -> None:
     api_key = await gateway.open_account("alice")
     async with gateway.connect(api_key) as connection:
-        assert await receive(connection) == {"type": "login", "ref": None, "client_id": "alice"}
+        assert await receive(connection) == {"type": "logged_in", "ref": None, "client_id": "alice"}
 
 
 async def test_a_wrong_key_in_a_header_is_refused_before_the_session_begins(

@@ -128,7 +128,7 @@ async def receive_until(connection: ClientConnection, ref: Any) -> Any:
     """The frame with this `ref`; frames before it are passed over."""
     while True:
         frame = await receive(connection)
-        if frame.get("ref") == ref and frame.get("type") != "login":
+        if frame.get("ref") == ref and frame.get("type") != "logged_in":
             return frame
 
 

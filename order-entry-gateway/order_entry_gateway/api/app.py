@@ -16,8 +16,9 @@ DESCRIPTION = """\
 Changes things on the exchange: accounts, orders, and for its operator states, limits and terms.
 The market data feed tells about them.
 
-`WS /ws` is the fast way in: `{"type": "login", "api_key"}` (or the header `Authorization`), then
-`{"type": "new", "ref", "order"}`, `{"type": "batch", "ref", "orders"}`,
+`WS /ws` is the fast way in: `{"type": "login", "api_key"}` (or the header `Authorization`), which
+is answered by `{"type": "logged_in", "client_id"}`; then `{"type": "new", "ref", "order"}`,
+`{"type": "batch", "ref", "orders"}`,
 `{"type": "replace", "ref", "order_id", "quantity", "price"}`,
 `{"type": "cancel", "ref", "order_id"}`,
 `{"type": "mass_cancel", "ref", "security_id", "side"}` and `{"type": "ping", "ref"}`. Each request

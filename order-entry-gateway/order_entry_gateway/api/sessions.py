@@ -256,7 +256,7 @@ class Session:
             self._close(TRY_AGAIN_LATER, error, ref)
             return
         self._client_id = client_id
-        self.send(encode_answer({"type": "login", "ref": ref, "client_id": client_id}))
+        self.send(encode_answer({"type": "logged_in", "ref": ref, "client_id": client_id}))
 
     def _answer(self, kind: str, ref: Any, answer: Answer) -> None:
         if isinstance(answer, ApiError):
