@@ -1,12 +1,15 @@
 """`exchange verify` on the records of three real services: they hold, until one is changed."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -19,6 +22,7 @@ from exchange_shared.messages import (
     ListSecurity,
     NewOrder,
     OpenAccount,
+    ReplaceOrder,
     SetMarketState,
     Side,
     SuspendClient,
@@ -59,6 +63,7 @@ def a_day() -> list[AnyCommand]:
             time_us=request_id, request_id=request_id, action=action, security_id="MSFT", **more
         )
 
+    low = order(13, "eve", "buy", 1, price_e4=100, client_order_id="low")
     return [
         ConfigureMarket(
             time_us=1,
@@ -85,7 +90,9 @@ def a_day() -> list[AnyCommand]:
         order(10, "alice", "sell", 25),
         order(11, "bob", "buy", 25),
         order(12, "alice", "buy", 5, price_e4=900_000),
-        order(13, "eve", "buy", 1, price_e4=100),
+        low,
+        ReplaceOrder(time_us=13, request_id=101, client_id="eve", order_id=13, price_e4=200),
+        msgspec.structs.replace(low, order_id=102),
         order(14, "eve", "sell", 5, order_type="market", price_e4=None),
         SuspendClient(time_us=15, request_id=15, client_id="eve", suspended=True),
         act(16, "resume"),
@@ -192,6 +199,13 @@ LOG = [
     (DATA_FEED, b'"aggressor_side":null', b'"aggressor_side":"buy"', [EVENTS]),
     (DATA_FEED, b'"state":"halted"', b'"state":"closed"', [EVENTS]),
     (DATA_FEED, b'"reason":"circuit_breaker"', b'"reason":"requested"', [EVENTS]),
+    (DATA_FEED, b'"price_e4":200}', b'"price_e4":100}', [EVENTS]),
+    (
+        DATA_FEED,
+        b'"kept_priority":false,"notional_e4":0',
+        b'"kept_priority":false,"notional_e4":1',
+        [EVENTS],
+    ),
     (DATA_FEED, b'"seller_shares":-15', b'"seller_shares":0', [REPORTS]),
     (ORDER_EXECUTION, b'"seller_fee_e4":-', b'"seller_fee_e4":', [EXECUTIONS]),
 ]
@@ -228,13 +242,42 @@ async def test_a_changed_row_of_the_ledger_is_found(
 
 async def test_a_changed_message_is_found(records: Records) -> None:
     for queue, old, new, checks in LOG:
-        log = MemoryLog()
-        for name, messages in records.log.queues.items():
-            for message in messages:
-                body = message.body.replace(old, new) if name == queue else message.body
-                await MemoryBus(log).publish(name, body)
+        log = await rewritten(records.log, queue, partial(replaced, old=old, new=new))
         changed = Records(log, records.clearing_dsn, records.market_dsn, records.snapshot_dir)
         assert await wrong(changed) == checks, old
+
+
+async def test_the_log_of_an_earlier_version_holds(records: Records) -> None:
+    """Its events do not tell what those of this version tell."""
+    later = rb',"(buy_filled_quantity|sell_filled_quantity)":\d+'
+    later += rb'|(?<=true|alse),"notional_e4":\d+|(?<="notional_e4":0),"quantity":1,"price_e4":200'
+    removed = 0
+
+    def earlier(body: bytes) -> bytes:
+        nonlocal removed
+        body, count = re.subn(later, b"", body)
+        removed += count
+        return body
+
+    log = await rewritten(records.log, DATA_FEED, earlier)
+    assert removed == 2 * 2 + 1 + 1
+    before = Records(log, records.clearing_dsn, records.market_dsn, records.snapshot_dir)
+    assert await wrong(before) == []
+
+
+def replaced(body: bytes, old: bytes, new: bytes) -> bytes:
+    """A message with other bytes in it."""
+    return body.replace(old, new)
+
+
+async def rewritten(log: MemoryLog, queue: str, change: Callable[[bytes], bytes]) -> MemoryLog:
+    """A log with other messages in one queue."""
+    other = MemoryLog()
+    for name, messages in log.queues.items():
+        for message in messages:
+            body = change(message.body) if name == queue else message.body
+            await MemoryBus(other).publish(name, body)
+    return other
 
 
 async def wrong(records: Records) -> list[str]:

@@ -163,6 +163,8 @@ def _repeat(market: NaiveMarket, command: NewOrder, first: NaiveOrder) -> None:
         filled_quantity=first.filled,
         remaining_quantity=0 if status in ("cancelled", "expired") else first.open,
         notional_e4=first.notional_e4,
+        quantity=first.filled + first.open,
+        price_e4=None if first.request.price_e4 is None else first.price_e4,
     )
 
 
@@ -207,6 +209,7 @@ def replace_order(market: NaiveMarket, command: ReplaceOrder) -> None:
         remaining_quantity=remaining,
         unit_hold_e4=order.unit_hold_e4(),
         kept_priority=keeps_place,
+        notional_e4=order.notional_e4,
     )
     if not keeps_place:
         order.where = "incoming"

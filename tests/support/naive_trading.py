@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from exchange_shared.messages import OrderCancelled, OrderReduced, TradeExecuted
+from exchange_shared.messages import OrderReduced, TradeExecuted
 from exchange_shared.units import PPM
 from tests.support.naive_market import NaiveMarket
 from tests.support.naive_records import NaiveOrder
@@ -107,17 +107,16 @@ def prevent_self_trade(market: NaiveMarket, incoming: NaiveOrder, resting: Naive
 
 
 def _reduce(market: NaiveMarket, order: NaiveOrder, quantity: int) -> None:
-    request = order.request
-    fields = {
-        "order_id": request.order_id,
-        "client_id": request.client_id,
-        "security_id": request.security_id,
-        "quantity": quantity,
-    }
+    if quantity == order.open:
+        market.cancel(order, "self_trade")
+        return
     order.open -= quantity
     order.shown = min(order.shown, order.open)
-    if order.open:
-        market.publish(OrderReduced, **fields, remaining_quantity=order.open)
-    else:
-        market.publish(OrderCancelled, **fields, reason="self_trade")
-        market.end(order, "cancelled")
+    market.publish(
+        OrderReduced,
+        order_id=order.request.order_id,
+        client_id=order.request.client_id,
+        security_id=order.request.security_id,
+        quantity=quantity,
+        remaining_quantity=order.open,
+    )

@@ -105,6 +105,7 @@ def _describe_orders(event: AnyEvent) -> str:
                 f"repeated: {event.client_order_id} is #{event.order_id}, {event.status},"
                 f" filled {event.filled_quantity} for {format_e4(event.notional_e4)},"
                 f" open {event.remaining_quantity}"
+                f" of {event.quantity} at {_price(event.price_e4)}"
             )
         case TradeExecuted():
             return _describe_trade(event)
@@ -116,8 +117,8 @@ def _describe_orders(event: AnyEvent) -> str:
             place = "keeps" if event.kept_priority else "loses"
             return (
                 f"#{event.order_id} replaced: {event.quantity} at {format_e4(event.price_e4)},"
-                f" open {event.remaining_quantity}, holds {format_e4(event.unit_hold_e4)} each,"
-                f" {place} its place"
+                f" filled for {_price(event.notional_e4)}, open {event.remaining_quantity},"
+                f" holds {format_e4(event.unit_hold_e4)} each, {place} its place"
             )
         case OrderReduced():
             return (

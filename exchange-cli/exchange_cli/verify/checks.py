@@ -1,7 +1,7 @@
 """What must always hold of an exchange, each as a check of its records."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,14 @@ from exchange_shared.messages import (
     AccountOpened,
     AnyCommand,
     AnyEvent,
+    Event,
     NewOrder,
     OrderAccepted,
     OrderRejected,
     OrderRepeated,
     TradeExecuted,
 )
+from exchange_shared.messages.events import LATER_FIELDS
 from matching_engine.core import Exchange
 from matching_engine.snapshot_store import BadSnapshotError, SnapshotStore
 
@@ -115,7 +117,7 @@ def check_same(check: str, expected: list[Any], found: list[Any], least: int) ->
     problems = [
         f"number {index + 1} is {actual}, should be {wanted}"
         for index, (wanted, actual) in enumerate(zip(expected, found, strict=False))
-        if wanted != actual and not _is_earlier_form(actual, wanted)
+        if wanted != actual and not is_earlier_form(actual, wanted)
     ]
     behind = None
     if len(found) < least:
@@ -125,14 +127,23 @@ def check_same(check: str, expected: list[Any], found: list[Any], least: int) ->
     return Finding(check, f"{len(found)} records", shorten(problems), behind)
 
 
-def _is_earlier_form(found: Any, expected: Any) -> bool:
-    """Whether it is a trade of the time when trades did not tell how much was filled in all."""
-    return (
-        isinstance(found, TradeExecuted)
-        and isinstance(expected, TradeExecuted)
-        and found
-        == msgspec.structs.replace(expected, buy_filled_quantity=0, sell_filled_quantity=0)
-    )
+def is_earlier_form(found: Any, expected: Any) -> bool:
+    """Whether an event tells nothing of what its type tells since a later version, and is right.
+
+    What it does not tell it cannot contradict.
+    """
+    names = LATER_FIELDS.get(type(found))
+    if names is None or type(found) is not type(expected):
+        return False
+    return bool(found == without(expected, names))
+
+
+def without(event: Event, names: Collection[str]) -> Event:
+    """The event as it is when it does not tell some of the fields that have a default."""
+    defaults = {
+        field.name: field.default for field in msgspec.structs.fields(event) if field.name in names
+    }
+    return msgspec.structs.replace(event, **defaults)
 
 
 def check_trading(events: Iterable[AnyEvent]) -> list[Finding]:

@@ -9,6 +9,7 @@ from exchange_shared.messages import (
     OrderAccepted,
     OrderCancelled,
     OrderReduced,
+    OrderRepeated,
     OrderReplaced,
     OrderStatus,
     OrderTriggered,
@@ -79,6 +80,9 @@ class ReferenceOrders:
                 order.quantity = event.quantity
                 order.price_e4 = event.price_e4
                 self._expect_open(order, event.remaining_quantity)
+                self._expect_notional(order, event.notional_e4)
+            case OrderRepeated():
+                self._repeat(event)
 
     def _cancel(self, event: OrderCancelled) -> None:
         order = self.orders[event.order_id]
@@ -92,6 +96,27 @@ class ReferenceOrders:
             self.problems.append(
                 f"order {order.accepted.order_id}: {order.open_quantity} are open, not {quantity}"
             )
+
+    def _expect_notional(self, order: ReferenceOrder, notional_e4: int | None) -> None:
+        if order.notional_e4 != notional_e4:
+            self.problems.append(
+                f"order {order.accepted.order_id}: its fills are worth {order.notional_e4}, not"
+                f" {notional_e4}"
+            )
+
+    def _repeat(self, event: OrderRepeated) -> None:
+        order = self.orders[event.order_id]
+        is_now = (order.quantity, order.price_e4, order.filled, order.open_quantity, order.status)
+        told = (
+            event.quantity,
+            event.price_e4,
+            event.filled_quantity,
+            event.remaining_quantity,
+            event.status,
+        )
+        if told != is_now:
+            self.problems.append(f"order {event.order_id} is {is_now}, but was repeated as {told}")
+        self._expect_notional(order, event.notional_e4)
 
     def _accept(self, event: OrderAccepted) -> None:
         if event.order_id in self.orders:

@@ -7,6 +7,7 @@ execution requests to the clearinghouse.
 of the command that caused the event.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -169,7 +170,8 @@ class OrderRepeated(Event, frozen=True):
     """An order came again with the same `client_order_id` and content: this is the first one.
 
     `request_id` is the id of the repeated request; `notional_e4` the sum of price × quantity over
-    the fills so far.
+    the fills so far. `quantity` and `price_e4` are those of the first order now, which may have
+    been replaced.
     """
 
     request_id: int
@@ -181,6 +183,8 @@ class OrderRepeated(Event, frozen=True):
     filled_quantity: int
     remaining_quantity: int
     notional_e4: int
+    quantity: int | None = None
+    price_e4: int | None = None
 
 
 class TradeExecuted(Event, frozen=True):
@@ -231,7 +235,10 @@ class OrderTriggered(Event, frozen=True):
 
 
 class OrderReplaced(Event, frozen=True):
-    """An open order has another quantity or limit price. `quantity` includes what is filled."""
+    """An open order has another quantity or limit price. `quantity` includes what is filled.
+
+    `notional_e4` is the sum of price × quantity over the fills so far.
+    """
 
     request_id: int
     order_id: int
@@ -242,6 +249,7 @@ class OrderReplaced(Event, frozen=True):
     remaining_quantity: int
     unit_hold_e4: int
     kept_priority: bool
+    notional_e4: int | None = None
 
 
 class OrderReduced(Event, frozen=True):
@@ -353,3 +361,14 @@ AnyEvent = (
 
 AnyExecution = AccountOpened | TradeExecuted
 """The events that move assets: the execution requests on `order_execution`."""
+
+LATER_FIELDS: Mapping[type[Event], tuple[str, ...]] = {
+    TradeExecuted: ("buy_filled_quantity", "sell_filled_quantity"),
+    OrderRepeated: ("quantity", "price_e4"),
+    OrderReplaced: ("notional_e4",),
+}
+"""What earlier versions did not tell, though the engine knew it: all of them are told together.
+
+Logs have events without them for as long as they are kept. No event that tells them has the default
+of each.
+"""

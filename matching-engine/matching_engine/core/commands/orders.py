@@ -163,6 +163,7 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
             open_quantity,
             order.unit_hold_e4,
             kept_priority,
+            order.notional_e4,
         )
     )
     if not kept_priority:
@@ -229,5 +230,7 @@ def _repeat(market: Market, command: NewOrder, first: Order) -> None:
             filled_quantity=first.filled_quantity,
             remaining_quantity=0 if first.ended else first.remaining_quantity,
             notional_e4=first.notional_e4,
+            quantity=first.quantity,
+            price_e4=None if first.request.price_e4 is None else first.price_e4,
         )
     )

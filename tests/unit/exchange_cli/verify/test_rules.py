@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchange_cli.verify.checks import check_same, check_trading
+from exchange_cli.verify.checks import check_trading
 from exchange_shared.messages import (
     AccountOpened,
     AnyEvent,
@@ -352,12 +352,3 @@ def test_waiting_orders_and_those_of_an_auction_may_overlap() -> None:
     assert problems_of(waiting) == []
     gathering = ending(state("auction", "closing"), accepted(7, "alice", "sell", 10))
     assert problems_of(gathering) == []
-
-
-def test_a_trade_from_before_cumulative_quantities_is_the_one_that_the_log_causes() -> None:
-    earlier = msgspec.structs.replace(TRADE, buy_filled_quantity=0, sell_filled_quantity=0)
-    assert check_same("events", [TRADE], [earlier], 1).problems == []
-    other = msgspec.structs.replace(earlier, quantity=20)
-    assert len(check_same("events", [TRADE], [other], 1).problems) == 1
-    half = msgspec.structs.replace(TRADE, buy_filled_quantity=0)
-    assert len(check_same("events", [TRADE], [half], 1).problems) == 1
