@@ -17,6 +17,7 @@ from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.units import now_us
 from order_entry_gateway.answers.answers import Answer
 from order_entry_gateway.answers.builder import AnswerBuilder
+from order_entry_gateway.answers.known_fills import KnownFills
 from order_entry_gateway.answers.pending import Pending
 from order_entry_gateway.api.app import build_app
 from order_entry_gateway.api.dependencies import Gateway
@@ -152,9 +153,16 @@ def _way_into_the_log(parts: _Parts, bus: Bus) -> tuple[Publisher, Publisher, Or
 
 def _way_back(parts: _Parts, order_entry: OrderEntry) -> Tail:
     """What reads `data_feed`, and hands answers and execution reports on."""
-    reports = ReportCollector(parts.sessions.by_client, parts.settings.max_remembered_orders)
+    settings = parts.settings
+    reports = ReportCollector(parts.sessions.by_client, settings.max_remembered_orders)
+    fills = KnownFills(reports.name_of, settings.max_fills_of_order, settings.max_remembered_fills)
+    parts.metrics.watch("remembered_fills", "Fills that can be told again", lambda: len(fills))
     answers = AnswerBuilder(
-        parts.pending, order_entry.complete, reports.name_of, parts.market_status.securities
+        parts.pending,
+        order_entry.complete,
+        reports.name_of,
+        fills.of,
+        parts.market_status.securities,
     )
     return Tail(
         keys=parts.keys,
@@ -162,6 +170,7 @@ def _way_back(parts: _Parts, order_entry: OrderEntry) -> Tail:
         market=parts.market_status,
         readiness=parts.readiness,
         answers=answers,
+        fills=fills,
         reports=reports,
         send_reports=parts.sessions.send_reports,
         listener=parts.listener,

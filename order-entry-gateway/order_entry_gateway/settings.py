@@ -65,3 +65,9 @@ class GatewaySettings(OperatorSettings):
 
     max_remembered_orders: int = Field(default=1_000_000, ge=1)
     """Open orders of which the `client_order_id` is remembered for execution reports."""
+
+    max_remembered_fills: int = Field(default=200_000, ge=1)
+    """Fills, of all orders, that are remembered for answers about orders that came before."""
+
+    max_fills_of_order: int = Field(default=100, ge=1)
+    """How many of them may be of one order: its latest."""

@@ -222,7 +222,7 @@ async def test_a_repeated_order_is_told_apart_by_every_option(alice: Trader) -> 
 
 async def test_an_order_is_replaced(alice: Trader, bob: Trader, engine: CoreEngine) -> None:
     order_id = (await alice.order(SELL, client_order_id="mine"))["order_id"]
-    await bob.order(BUY, quantity=2)
+    fills = (await bob.order(BUY, quantity=2))["fills"]
     answer = await alice.request("PATCH", f"/orders/{order_id}", {"quantity": 6})
     assert answer.status_code == 200
     assert answer.json() == {
@@ -234,16 +234,45 @@ async def test_an_order_is_replaced(alice: Trader, bob: Trader, engine: CoreEngi
         "status": "partially_filled",
         "filled_quantity": 2,
         "remaining_quantity": 4,
-        "average_price": None,
-        "fills": [],
+        "average_price": 420,
+        "fills": fills,
         "kept_priority": True,
         "seq": engine.seq,
     }
     await bob.order(BUY, price=418, quantity=1)
     moved = (await alice.request("PATCH", f"/orders/{order_id}", {"price": "418"})).json()
     assert outcome(moved) == ("partially_filled", 3, 3, None)
-    assert (moved["price"], moved["kept_priority"], moved["average_price"]) == (418, False, 418)
-    assert [(fill["price"], fill["quantity"]) for fill in moved["fills"]] == [(418, 1)]
+    assert (moved["price"], moved["kept_priority"]) == (418, False)
+    assert moved["average_price"] == 419.3333
+    assert [(fill["price"], fill["quantity"]) for fill in moved["fills"]] == [(420, 2), (418, 1)]
+
+
+async def test_an_order_that_is_repeated_after_all_is_told_as_it_is_now(
+    alice: Trader, bob: Trader, engine: CoreEngine
+) -> None:
+    named = {**SELL, "client_order_id": "mine"}
+    order_id = (await alice.order(named))["order_id"]
+    fills = (await bob.order(BUY, quantity=2))["fills"]
+    path = f"/orders/{order_id}"
+    await alice.request("PATCH", path, {"quantity": 6, "price": "421.50"})
+    assert (await alice.request("DELETE", path)).status_code == 200
+    again = await alice.request("POST", "/orders", named)
+    assert again.json() == {
+        "order_id": order_id,
+        "client_order_id": "mine",
+        "security_id": "MSFT",
+        "side": "sell",
+        "type": "limit",
+        "quantity": 6,
+        "price": 421.5,
+        "status": "cancelled",
+        "filled_quantity": 2,
+        "remaining_quantity": 0,
+        "average_price": 420,
+        "fills": fills,
+        "repeated": True,
+        "seq": engine.seq,
+    }
 
 
 async def test_a_replacement_that_cannot_be_is_refused(alice: Trader, bob: Trader) -> None:

@@ -21,6 +21,7 @@ from order_entry_gateway.answers.answers import (
     OrderAnswer,
 )
 from order_entry_gateway.answers.builder import AnswerBuilder
+from order_entry_gateway.answers.known_fills import KnownFills
 from order_entry_gateway.answers.pending import Group, Pending, Slot
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.market_status import MarketStatus
@@ -107,8 +108,10 @@ class Desk:
     market: MarketStatus = field(default_factory=MarketStatus)
 
     def __post_init__(self) -> None:
-        self.collector = AnswerBuilder(
-            self.pending, Group.close, {1: "order 1"}.get, self.market.securities
+        name_of = {1: "order 1"}.get
+        self.fills = KnownFills(name_of, max_of_order=3, max_fills=5)
+        self.builder = AnswerBuilder(
+            self.pending, Group.close, name_of, self.fills.of, self.market.securities
         )
 
     def ask(self, *commands: Any, answers: list[Answer | None] | None = None) -> Group[Answer]:
@@ -124,11 +127,11 @@ class Desk:
         self.answered.clear()
         for event in events:
             if isinstance(event, int):
-                self.collector.follow(event)
-            else:
-                self.market.handlers.get(type(event), lambda _: None)(event)
-                self.collector.handlers[type(event)](event)
-        self.collector.end_of_message()
+                self.builder.follow(event)
+                continue
+            for taker in (self.market, self.builder, self.fills):
+                taker.handlers.get(type(event), lambda _: None)(event)
+        self.builder.end_of_message()
         return list(self.answered)
 
 
@@ -158,13 +161,14 @@ def reduced(seq: int, order_id: int, quantity: int, remaining_quantity: int) -> 
 
 
 def replaced(seq: int, request_id: int, order_id: int, **changes: Any) -> OrderReplaced:
-    """An order of alice, of which 2 are filled, is now one of 6 at 421."""
+    """An order of alice, of which 2 are filled at 419, is now one of 6 at 421."""
     fields: dict[str, Any] = {
         "quantity": 6,
         "price_e4": 4_210_000,
         "remaining_quantity": 4,
         "unit_hold_e4": 0,
         "kept_priority": False,
+        "notional_e4": 2 * 4_190_000,
     }
     return OrderReplaced(
         seq=seq,

@@ -136,7 +136,8 @@ class Order(Model, frozen=True):
     """The exchange's answer to an order: its state right after it came in.
 
     `reason` tells why what did not trade was cancelled. `repeated` marks an order that had come
-    before under the same `client_order_id`: it shows that first one as it is now, without `fills`.
+    before under the same `client_order_id`: it shows that first one as it is now, with those of its
+    `fills` that the exchange remembers.
     """
 
     order_id: int
@@ -164,8 +165,9 @@ class Order(Model, frozen=True):
 class Replaced(Model, frozen=True):
     """The exchange's answer to a replacement: the order's state right after it.
 
-    `quantity` and `filled_quantity` count from the order's beginning; `fills` and `average_price`
-    tell what the replacement itself traded. `kept_priority`: it kept its place in the queue.
+    `quantity`, `filled_quantity` and `average_price` count from the order's beginning; `fills` are
+    those that the exchange remembers, the ones that the replacement led to last. `kept_priority`:
+    it kept its place in the queue.
     """
 
     order_id: int

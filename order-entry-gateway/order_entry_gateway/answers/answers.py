@@ -13,7 +13,7 @@ Amount = float | Decimal
 
 
 class Fill(msgspec.Struct, gc=False):
-    """A trade of the order, as the taker; a fee below zero is a rebate."""
+    """A trade of the order; a fee below zero is a rebate."""
 
     trade_id: int
     price: Amount
@@ -25,8 +25,10 @@ class OrderAnswer(msgspec.Struct, omit_defaults=True):
     """What the engine did with a new order.
 
     `reason` tells why the rest of an order was cancelled. `repeated` marks the answer to an order
-    that came before under the same `client_order_id`: it shows how that first order stands now,
-    and has no `fills`, because the repetition made no trade.
+    that came before under the same `client_order_id`, and had no effect: it shows that first order
+    as it is now, with the quantity and price of its last replacement, and those of its `fills` that
+    this gateway knows. They may be fewer than `filled_quantity`, in which all are counted, as in
+    `average_price`.
     """
 
     order_id: int
@@ -47,9 +49,12 @@ class OrderAnswer(msgspec.Struct, omit_defaults=True):
 
 
 class ReplaceAnswer(msgspec.Struct, omit_defaults=True):
-    """What the engine made of a replacement; `fills` and `average_price` are those it led to.
+    """What the engine made of a replacement: the order as it is now.
 
-    `client_order_id` is null when there was none, or the order is older than this gateway's run.
+    `filled_quantity` and `average_price` are of all its fills. `fills` are those that this gateway
+    knows, the ones that the replacement led to last: it has not seen what was before its run, and
+    remembers a limited number. `client_order_id` is null when there was none, or the order is older
+    than this gateway's run.
     """
 
     order_id: int

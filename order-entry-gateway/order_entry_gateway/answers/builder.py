@@ -35,6 +35,7 @@ from order_entry_gateway.answers.answers import (
     ReplaceAnswer,
     amount,
 )
+from order_entry_gateway.answers.known_fills import fill_of
 from order_entry_gateway.answers.pending import Group, Pending, Slot
 from order_entry_gateway.answers.refusals import EngineRefusal
 from order_entry_gateway.answers.single_event import SINGLE_EVENT_ANSWERS
@@ -52,20 +53,25 @@ class AnswerBuilder:
         pending: Pending[Answer],
         on_complete: Callable[[Group[Answer]], None],
         name_of: Callable[[int], str | None],
+        fills_of: Callable[[int], list[Fill]],
         securities: Mapping[str, SecurityStatus],
     ) -> None:
-        """`name_of` gives the `client_order_id` of an open order, as far as it is known."""
+        """`name_of` gives the `client_order_id` of an open order, `fills_of` an order's fills.
+
+        Both as far as they are known.
+        """
         self._pending = pending
         self._on_complete = on_complete
         self._name_of = name_of
+        self._fills_of = fills_of
         self._securities = securities
         self._complete: list[Group[Answer]] = []
         self._current: Any = None
         """The answer that the events go into; `None` while they belong to nobody who waits."""
         self._order_id = 0
         """The order that the current answer is about; 0 when it is about none."""
-        self._filled_quantity = 0
-        self._notional_e4 = 0
+        self._notional_e4: int | None = 0
+        """What the fills of that order are worth; `None` when the engine did not tell it."""
         self._cancelled_ids: list[int] = []
         """The orders that the mass cancel of which the events are coming has taken out so far."""
         self.handlers: dict[type, Callable[[Any], None]] = {
@@ -110,10 +116,12 @@ class AnswerBuilder:
         if slot.group.answer(slot.place, answer):
             self._complete.append(slot.group)
 
-    def _fill_order(self, slot: Slot[Answer], answer: OrderAnswer | ReplaceAnswer) -> None:
+    def _fill_order(
+        self, slot: Slot[Answer], answer: OrderAnswer | ReplaceAnswer, notional_e4: int | None
+    ) -> None:
         self._fill(slot, answer)
         self._order_id = answer.order_id
-        self._filled_quantity = self._notional_e4 = 0
+        self._notional_e4 = notional_e4
 
     def _order_accepted(self, event: OrderAccepted) -> None:
         slot = self._begin(event.order_id)
@@ -134,13 +142,15 @@ class AnswerBuilder:
             fills=[],
             seq=event.seq,
         )
-        self._fill_order(slot, answer)
+        self._fill_order(slot, answer, 0)
 
     def _order_replaced(self, event: OrderReplaced) -> None:
         slot = self._begin(event.request_id)
         if slot is None:
             return
         filled_quantity = event.quantity - event.remaining_quantity
+        notional_e4 = event.notional_e4 if filled_quantity else 0
+        average = None if notional_e4 is None else average_e4(notional_e4, filled_quantity)
         answer = ReplaceAnswer(
             order_id=event.order_id,
             client_order_id=self._name_of(event.order_id),
@@ -150,12 +160,12 @@ class AnswerBuilder:
             status="partially_filled" if filled_quantity else "new",
             filled_quantity=filled_quantity,
             remaining_quantity=event.remaining_quantity,
-            average_price=None,
-            fills=[],
+            average_price=amount(average),
+            fills=self._fills_of(event.order_id),
             kept_priority=event.kept_priority,
             seq=event.seq,
         )
-        self._fill_order(slot, answer)
+        self._fill_order(slot, answer, notional_e4)
 
     def _trade_executed(self, event: TradeExecuted) -> None:
         if event.aggressor_side is None:
@@ -170,14 +180,13 @@ class AnswerBuilder:
             remaining_quantity, fee_e4 = event.sell_remaining_quantity, event.seller_fee_e4
         else:
             return
-        price, fee = from_e4(event.price_e4), from_e4(fee_e4)
-        order.fills.append(Fill(event.trade_id, price, event.quantity, fee))
+        order.fills.append(fill_of(event, fee_e4))
         order.filled_quantity += event.quantity
         order.remaining_quantity = remaining_quantity
         order.status = "partially_filled" if remaining_quantity else "filled"
-        self._filled_quantity += event.quantity
-        self._notional_e4 += event.price_e4 * event.quantity
-        order.average_price = amount(average_e4(self._notional_e4, self._filled_quantity))
+        if self._notional_e4 is not None:
+            self._notional_e4 += event.price_e4 * event.quantity
+            order.average_price = amount(average_e4(self._notional_e4, order.filled_quantity))
 
     def _market_state_changed(self, event: MarketStateChanged) -> None:
         if event.reason == "circuit_breaker":
@@ -258,19 +267,22 @@ class AnswerBuilder:
             return
         request = slot.command
         assert isinstance(request, NewOrder), "only an order is repeated"
+        quantity, price_e4 = event.quantity, event.price_e4
+        if quantity is None:  # an engine of an earlier version did not tell them
+            quantity, price_e4 = request.quantity, request.price_e4
         answer = OrderAnswer(
             order_id=event.order_id,
             client_order_id=event.client_order_id,
             security_id=event.security_id,
             side=request.side,
             type=request.order_type,
-            quantity=request.quantity,
-            price=amount(request.price_e4),
+            quantity=quantity,
+            price=amount(price_e4),
             status=event.status,
             filled_quantity=event.filled_quantity,
             remaining_quantity=event.remaining_quantity,
             average_price=amount(average_e4(event.notional_e4, event.filled_quantity)),
-            fills=[],
+            fills=self._fills_of(event.order_id),
             seq=event.seq,
             repeated=True,
         )

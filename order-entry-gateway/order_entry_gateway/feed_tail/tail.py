@@ -19,6 +19,7 @@ from exchange_shared.messages import (
 from exchange_shared.metrics import Metrics
 from exchange_shared.postgres import until_possible
 from order_entry_gateway.answers.builder import AnswerBuilder
+from order_entry_gateway.answers.known_fills import KnownFills
 from order_entry_gateway.api_keys import KeyTable
 from order_entry_gateway.feed_tail.execution_reports import Report
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
@@ -42,6 +43,7 @@ class Tail:
         market: MarketStatus,
         readiness: Readiness,
         answers: AnswerBuilder,
+        fills: KnownFills,
         reports: ReportCollector,
         send_reports: Callable[[str, list[Report]], None],
         listener: Listener,
@@ -57,7 +59,8 @@ class Tail:
             AccountOpened: self._learn_key,
             Heartbeat: listener.hear,
         }
-        takers = (own, market.handlers, answers.handlers, reports.handlers)
+        # The reports forget the names of orders that end, which the others ask for.
+        takers = (own, market.handlers, answers.handlers, fills.handlers, reports.handlers)
         self._handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
             event_type: tuple(taker[event_type] for taker in takers if event_type in taker)
             for event_type in {event_type for taker in takers for event_type in taker}

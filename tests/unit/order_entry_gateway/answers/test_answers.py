@@ -211,20 +211,45 @@ def test_a_repeated_order_shows_the_first_one_as_it_is_now() -> None:
         filled_quantity=3,
         remaining_quantity=0,
         notional_e4=3 * 4_200_000,
+        quantity=8,
+        price_e4=4_210_000,
     )
-    assert desk.message(event) == [
-        [
-            order_answer(
-                order(1, client_order_id="same"),
-                9,
-                status="cancelled",
-                filled_quantity=3,
-                remaining_quantity=0,
-                average_price=420.0,
-                repeated=True,
-            )
-        ]
+    first = order_answer(
+        order(1, quantity=8, price_e4=4_210_000, client_order_id="same"),
+        9,
+        status="cancelled",
+        filled_quantity=3,
+        remaining_quantity=0,
+        average_price=420.0,
+        fills=[Fill(400, 419.0, 1, 0.0042), Fill(500, 420.5, 2, 0.0042)],
+        repeated=True,
+    )
+    before = [
+        trade(4, 1, 8, 1, 4_190_000, buy_remaining_quantity=9),
+        trade(5, 1, 8, 2, 4_205_000, buy_remaining_quantity=5),
+        cancelled(6, 1, 5),
     ]
+    assert desk.message(*before, event) == [[first]]
+
+
+def test_an_engine_that_does_not_tell_what_a_repeated_order_became_tells_what_was_asked() -> None:
+    desk = Desk()
+    desk.ask(order(2, client_order_id="same"))
+    event = OrderRepeated(
+        seq=9,
+        time_us=TIME_US,
+        request_id=2,
+        order_id=1,
+        client_id="alice",
+        client_order_id="same",
+        security_id="MSFT",
+        status="new",
+        filled_quantity=0,
+        remaining_quantity=10,
+        notional_e4=0,
+    )
+    asked = order(1, client_order_id="same")
+    assert desk.message(event) == [[order_answer(asked, 9, repeated=True)]]
 
 
 def test_a_cancel_tells_what_was_still_open() -> None:
@@ -400,7 +425,7 @@ def replace_answer(seq: int, **changes: Any) -> ReplaceAnswer:
         "status": "partially_filled",
         "filled_quantity": 2,
         "remaining_quantity": 4,
-        "average_price": None,
+        "average_price": 419.0,
         "fills": [],
         "kept_priority": False,
     }
@@ -412,7 +437,7 @@ def test_a_replaced_order_is_answered_with_what_it_is_now() -> None:
     desk.ask(replace(7))
     assert desk.message(replaced(5, 7, 1), 6) == [[replace_answer(6)]]
     desk.ask(replace(8, 9))
-    unnamed = replaced(7, 8, 9, remaining_quantity=6, kept_priority=True)
+    unnamed = replaced(7, 8, 9, remaining_quantity=6, kept_priority=True, notional_e4=0)
     (answer,) = desk.message(unnamed)
     assert answer == [
         replace_answer(
@@ -422,13 +447,15 @@ def test_a_replaced_order_is_answered_with_what_it_is_now() -> None:
             status="new",
             filled_quantity=0,
             remaining_quantity=6,
+            average_price=None,
             kept_priority=True,
         )
     ]
 
 
-def test_a_replaced_order_that_trades_tells_its_new_fills() -> None:
+def test_a_replaced_order_tells_the_fills_and_the_average_price_of_all_its_trades() -> None:
     desk = Desk()
+    desk.message(trade(4, 1, 8, 2, 4_190_000, buy_remaining_quantity=8))
     desk.ask(replace(7))
     events = [
         replaced(5, 7, 1),
@@ -443,12 +470,41 @@ def test_a_replaced_order_that_trades_tells_its_new_fills() -> None:
                 status="cancelled",
                 filled_quantity=5,
                 remaining_quantity=0,
-                average_price=420.0,
-                fills=[Fill(600, 420.0, 3, 0.0042)],
+                average_price=419.6,
+                fills=[Fill(400, 419.0, 2, 0.0042), Fill(600, 420.0, 3, 0.0042)],
                 reason="self_trade",
             )
         ]
     ]
+
+
+def test_without_the_fills_before_the_gateways_run_the_average_price_is_of_all_of_them() -> None:
+    desk = Desk()
+    desk.ask(replace(7))
+    filled = trade(6, 1, 8, 4, 4_220_000)
+    ((answer,),) = desk.message(replaced(5, 7, 1), filled)
+    assert answer == replace_answer(
+        6,
+        status="filled",
+        filled_quantity=6,
+        remaining_quantity=0,
+        average_price=421.0,
+        fills=[Fill(600, 422.0, 4, 0.0042)],
+    )
+
+
+def test_an_engine_that_does_not_tell_the_fills_leaves_the_average_price_unknown() -> None:
+    desk = Desk()
+    desk.ask(replace(7), replace(8, 9))
+    untold = replaced(5, 7, 1, notional_e4=None)
+    filled = trade(6, 1, 8, 4, 4_220_000)
+    new = replaced(7, 8, 9, notional_e4=None, remaining_quantity=6)
+    half = trade(8, 9, 8, 3, 4_220_000, buy_remaining_quantity=3)
+    ((first, second),) = desk.message(untold, filled, new, half)
+    assert isinstance(first, ReplaceAnswer)
+    assert isinstance(second, ReplaceAnswer)
+    assert (first.filled_quantity, first.average_price) == (6, None)
+    assert (second.filled_quantity, second.average_price) == (3, 422.0)
 
 
 @pytest.mark.parametrize(
