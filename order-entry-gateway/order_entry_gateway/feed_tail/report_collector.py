@@ -1,6 +1,6 @@
 """From the engine's events to the execution reports of the clients that are connected."""
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Container
 from typing import Any, TypedDict
 
@@ -67,7 +67,7 @@ class ReportCollector:
     def __init__(self, connected: Container[str], max_remembered_orders: int) -> None:
         self._connected = connected
         self._max_remembered = max_remembered_orders
-        self._names: dict[int, str] = {}
+        self._names: OrderedDict[int, str] = OrderedDict()
         """The `client_order_id` of each open order that has one, oldest first."""
         self._reports: defaultdict[str, list[Report]] = defaultdict(list)
         self._time_us = -1
@@ -98,7 +98,7 @@ class ReportCollector:
         if event.client_order_id is not None:
             self._names[event.order_id] = event.client_order_id
             if len(self._names) > self._max_remembered:
-                del self._names[next(iter(self._names))]
+                self._names.popitem(last=False)
         if (reports := self._reports_of(event.client_id)) is not None:
             report = AcceptedReport(
                 **self._about(event, event.order_id, event.client_order_id),
