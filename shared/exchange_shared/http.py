@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -107,39 +107,71 @@ def _decode_otherwise(body: bytes | str, error: Exception) -> Any:
     raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from error
 
 
-def check_query(query: bytes | str, *, takes_any: bool = True) -> None:
-    """Refuse a query parameter that stands twice, or any where none is taken.
+def check_query(query: bytes | str, known: Collection[str] = ()) -> None:
+    """Refuse a query parameter that is unknown, or stands twice.
 
     Raises:
-        ApiError: 422 `repeated_field` or `unknown_field`.
+        ApiError: 422 `unknown_field` or `repeated_field`.
     """
     text = query.decode("latin-1") if isinstance(query, bytes) else query
     seen: set[str] = set()
     for name, _ in parse_qsl(text, keep_blank_values=True):
-        if not takes_any:
-            message = f"{name[:64]}: unknown parameter, none is taken here"
-            raise ApiError(422, "unknown_field", message, name[:64])
+        shown = name[:64]
+        if name not in known:
+            expected = f"expected {', '.join(known)}" if known else "none is taken here"
+            raise ApiError(422, "unknown_field", f"{shown}: unknown parameter, {expected}", shown)
         if name in seen:
-            message = f"{name[:64]}: is given twice, expected once"
-            raise ApiError(422, "repeated_field", message, name[:64])
+            raise ApiError(422, "repeated_field", f"{shown}: is given twice, expected once", shown)
         seen.add(name)
 
 
 class StrictRoute(APIRoute):
-    """A route that takes each query parameter once, and none that it does not know."""
+    """A route that takes each query parameter once, and nothing that it does not know."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler behind the check."""
+        """The handler behind the checks."""
         handle = super().get_route_handler()
-        takes_any = bool(self.dependant.query_params)
+        known = _query_names(self)
+        takes_body = self.body_field is not None or "requestBody" in (self.openapi_extra or {})
 
         async def check_and_handle(request: Request) -> Response:
             query = request.scope["query_string"]
             if query:
-                check_query(query, takes_any=takes_any)
+                check_query(query, known)
+            if not takes_body and await _has_body(request):
+                raise _unexpected_body(request, known)
             return await handle(request)
 
         return check_and_handle
+
+
+def _query_names(route: APIRoute) -> list[str]:
+    """The query parameters of a route; a model is one for each of its fields."""
+    names: list[str] = []
+    for parameter in route.dependant.query_params:
+        model = parameter.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names += model.model_fields
+        else:
+            names.append(parameter.alias)
+    return names
+
+
+async def _has_body(request: Request) -> bool:
+    """Whether somebody sends a body; nothing of one that is announced by its length is read."""
+    if "transfer-encoding" not in request.headers:
+        return request.headers.get("content-length", "0") != "0"
+    async for chunk in request.stream():
+        if chunk:
+            return True
+    return False
+
+
+def _unexpected_body(request: Request, known: list[str]) -> ApiError:
+    message = f"{request.method} {request.url.path} takes no body, and did nothing"
+    if known:
+        message += f"; the query parameters {' and '.join(known)} choose what it is about"
+    return ApiError(422, "unexpected_body", message)
 
 
 def _decode_with_constants(body: bytes | str) -> Any:

@@ -238,6 +238,47 @@ async def test_an_own_order_can_be_cancelled_and_a_foreign_one_is_unknown(
     )
 
 
+FRAMES: list[dict[str, Any]] = [
+    {"type": "login", "api_key": "key-of-alice-0123456789"},
+    {"type": "new", "order": SELL},
+    {"type": "batch", "orders": [SELL]},
+    {"type": "replace", "order_id": 7, "quantity": 5},
+    {"type": "cancel", "order_id": 7},
+    {"type": "mass_cancel"},
+    {"type": "ping"},
+]
+"""One of each type."""
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame["type"])
+async def test_an_unknown_field_of_a_frame_is_refused_and_nothing_done(
+    gateway: Gateway, bus: MemoryBus, frame: dict[str, Any]
+) -> None:
+    api_key = await gateway.open_account("alice")
+    before = await records_in(bus, ORDER_ENTRY)
+    async with session(gateway, api_key) as connection:
+        await send(connection, **frame, ref=1, security="MSFT")
+        refused = await receive(connection)
+        assert (refused["type"], refused["ref"]) == ("error", 1)
+        problem = refused["error"]
+        assert (problem["code"], problem["field"]) == ("unknown_field", "security")
+    assert await records_in(bus, ORDER_ENTRY) == before
+
+
+async def test_a_session_that_asks_for_more_than_there_is_is_refused(gateway: Gateway) -> None:
+    api_key = await gateway.open_account("alice")
+    with pytest.raises(InvalidStatus) as caught:
+        async with gateway.connect(api_key, query="?symbol=MSFT"):
+            pass
+    answer = caught.value.response
+    problem = json.loads(answer.body)["error"]
+    assert (answer.status_code, problem["code"], problem["field"]) == (
+        422,
+        "unknown_field",
+        "symbol",
+    )
+
+
 BAD_FRAMES: list[tuple[bytes, int | None, str, str | None]] = [
     (b"", None, "malformed_json", None),
     (b"{", None, "malformed_json", None),

@@ -53,11 +53,11 @@ class Gateway:
         assert answer.status_code == 201, answer.text
         return api_key
 
-    def connect(self, api_key: str | None = None, **options: Any) -> connect:
+    def connect(self, api_key: str | None = None, query: str = "", **options: Any) -> connect:
         """A WebSocket to `/ws`, logged in by header when there is a key."""
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         return connect(
-            f"{self.url.replace('http', 'ws')}/ws",
+            f"{self.url.replace('http', 'ws')}/ws{query}",
             additional_headers={**headers, **options.pop("headers", {})},
             compression=None,
             proxy=None,

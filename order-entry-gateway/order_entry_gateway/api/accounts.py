@@ -1,7 +1,7 @@
 """The HTTP calls about accounts."""
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from exchange_shared.auth import new_api_key
 from exchange_shared.http import read_json
@@ -22,7 +22,7 @@ class AccountPending(msgspec.Struct):
     status: str = "pending"
 
 
-def add_accounts(app: FastAPI, gateway: Gateway) -> None:
+def add_accounts(calls: APIRouter, gateway: Gateway) -> None:
     """`POST /clients`."""
     opened = {
         "type": "object",
@@ -32,7 +32,7 @@ def add_accounts(app: FastAPI, gateway: Gateway) -> None:
         },
     }
 
-    @app.post(
+    @calls.post(
         "/clients",
         tags=["accounts"],
         summary="Open an account",

@@ -41,9 +41,9 @@ def build_app(gateway: Gateway, health: Health, metrics: GatewayMetrics) -> Fast
     # `DELETE /orders/`, of a client that lost the id, must never become a mass cancel.
     app.router.redirect_slashes = False
     app.add_route("/", lambda _request: RedirectResponse("/docs"), include_in_schema=False)
-    add_accounts(app, gateway)
-    add_new_orders(app, gateway)
-    add_changes(app, gateway)
-    add_operator_calls(app, gateway)
+    add_accounts(app.router, gateway)
+    add_new_orders(app.router, gateway)
+    add_changes(app.router, gateway)
+    add_operator_calls(app.router, gateway)
     add_websocket(app, gateway)
     return app

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from msgspec.structs import asdict
 from pydantic import BaseModel
 
@@ -66,15 +66,15 @@ class MarketStates(msgspec.Struct):
     securities: list[SecurityState]
 
 
-def add_operator_calls(app: FastAPI, gateway: Gateway) -> None:
+def add_operator_calls(calls: APIRouter, gateway: Gateway) -> None:
     """Everything under `/admin`."""
-    _add_securities(app, gateway)
-    _add_states(app, gateway)
-    _add_clients(app, gateway)
+    _add_securities(calls, gateway)
+    _add_states(calls, gateway)
+    _add_clients(calls, gateway)
 
 
-def _add_securities(app: FastAPI, gateway: Gateway) -> None:
-    @app.post(
+def _add_securities(calls: APIRouter, gateway: Gateway) -> None:
+    @calls.post(
         "/admin/securities",
         tags=["operator"],
         summary="List a security, or give it other terms",
@@ -93,8 +93,8 @@ def _add_securities(app: FastAPI, gateway: Gateway) -> None:
         return await _apply(gateway, partial(wanted.command, wanted.security_id))
 
 
-def _add_states(app: FastAPI, gateway: Gateway) -> None:
-    @app.post(
+def _add_states(calls: APIRouter, gateway: Gateway) -> None:
+    @calls.post(
         "/admin/state",
         tags=["operator"],
         summary="Open, halt, resume, auction or close one security, or all",
@@ -115,11 +115,13 @@ def _add_states(app: FastAPI, gateway: Gateway) -> None:
         )
         return await _apply(gateway, make)
 
-    @app.get(
+    @calls.get(
         "/admin/status",
         tags=["operator"],
         summary="The states of all securities",
-        responses=responses({200: ("As they are now.", schema_of(MarketStates))}, 401, 403, 503),
+        responses=responses(
+            {200: ("As they are now.", schema_of(MarketStates))}, 401, 403, 422, 503
+        ),
     )
     async def status(credentials: Credentials) -> Response:
         gateway.check_operator(credentials)
@@ -137,10 +139,10 @@ def _add_states(app: FastAPI, gateway: Gateway) -> None:
         return json_of(MarketStates(states), 200)
 
 
-def _add_clients(app: FastAPI, gateway: Gateway) -> None:
+def _add_clients(calls: APIRouter, gateway: Gateway) -> None:
     errors = (400, 401, 403, 404, 413, 422, 503)
 
-    @app.put(
+    @calls.put(
         "/admin/clients/{client_id}/limits",
         tags=["operator"],
         summary="Limit a client otherwise than all others",
@@ -156,7 +158,7 @@ def _add_clients(app: FastAPI, gateway: Gateway) -> None:
         make = partial(SetClientLimits, client_id=client_id, **asdict(wanted.limits))
         return await _apply(gateway, make)
 
-    @app.put(
+    @calls.put(
         "/admin/clients/{client_id}/kill-switch",
         tags=["operator"],
         summary="Cancel all orders of a client and take no new ones, or take them again",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from exchange_shared.http import MAX_WEBSOCKET_FRAME_BYTES, ApiError, read_json
 from order_entry_gateway.answers.answers import (
@@ -28,11 +28,11 @@ from order_entry_gateway.requests.schemas import (
 _PENDING = ("In the log, not answered yet.", schema_of(PendingAnswer))
 
 
-def add_new_orders(app: FastAPI, gateway: Gateway) -> None:
+def add_new_orders(calls: APIRouter, gateway: Gateway) -> None:
     """`POST /orders` and `POST /orders/batch`."""
     order = schema_of(OrderAnswer)
 
-    @app.post(
+    @calls.post(
         "/orders",
         tags=["orders"],
         summary="Buy or sell",
@@ -54,7 +54,7 @@ def add_new_orders(app: FastAPI, gateway: Gateway) -> None:
         await gateway.order_entry.new_orders(client_id, [value], waiter.set)
         return await waiter.response()
 
-    @app.post(
+    @calls.post(
         "/orders/batch",
         tags=["orders"],
         summary="Up to 500 orders at once",
@@ -71,10 +71,10 @@ def add_new_orders(app: FastAPI, gateway: Gateway) -> None:
         return json_of({"answers": await waiter.answers()}, 200)
 
 
-def add_changes(app: FastAPI, gateway: Gateway) -> None:
+def add_changes(calls: APIRouter, gateway: Gateway) -> None:
     """`PATCH /orders/{order_id}`, `DELETE /orders/{order_id}` and `DELETE /orders`."""
 
-    @app.patch(
+    @calls.patch(
         "/orders/{order_id}",
         tags=["orders"],
         summary="Change the quantity or the price of an own order",
@@ -99,7 +99,7 @@ def add_changes(app: FastAPI, gateway: Gateway) -> None:
         await gateway.order_entry.replace(client_id, id_, wanted, waiter.set)
         return await waiter.response()
 
-    @app.delete(
+    @calls.delete(
         "/orders/{order_id}",
         tags=["orders"],
         summary="Cancel an own order",
@@ -114,7 +114,7 @@ def add_changes(app: FastAPI, gateway: Gateway) -> None:
         await gateway.order_entry.cancel(client_id, _order_id(order_id), waiter.set)
         return await waiter.response()
 
-    @app.delete(
+    @calls.delete(
         "/orders",
         tags=["orders"],
         summary="Cancel all own orders, or those of one security or one side",
@@ -126,6 +126,7 @@ def add_changes(app: FastAPI, gateway: Gateway) -> None:
     async def mass_cancel(
         which: Annotated[MassCancelRequest, Query()], credentials: Credentials
     ) -> Response:
+        """Which ones is said by the query parameters alone: a body is refused."""
         client_id = gateway.client_of(credentials)
         waiter = Waiter()
         await gateway.order_entry.mass_cancel(client_id, which, waiter.set)

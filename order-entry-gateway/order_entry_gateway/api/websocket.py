@@ -16,7 +16,7 @@ def add_websocket(app: FastAPI, gateway: Gateway) -> None:
     async def session(websocket: WebSocket) -> None:
         try:
             _check_origin(websocket, gateway.settings.allowed_origins)
-            check_query(websocket.scope["query_string"], takes_any=False)
+            check_query(websocket.scope["query_string"])
             api_key = bearer_key(websocket.headers.get("authorization"))
             client_id = None if api_key is None else gateway.keys.client_of(api_key)
             gateway.sessions.enter()
