@@ -1,0 +1,1 @@
+"""The tail of the feed."""
