@@ -1,77 +1,30 @@
 """The gateway's WebSocket sessions: logging in, requests with their refs, reports, and limits."""
 
-import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from exchange_shared.bus import ORDER_ENTRY
 from exchange_shared.messages import NewOrder
 from tests.support.bad_orders import bad_orders, json_text
 from tests.support.fake_engine import FakeEngine
 from tests.support.gateways import (
-    WAIT_SECONDS,
+    SELL,
     Gateway,
     bearer,
+    closed,
     order_reports,
     receive,
     receive_until,
     records_in,
-    running_engine,
     running_gateway,
     send,
+    session,
 )
 from tests.support.memory_bus import MemoryBus
-
-SELL = {"security_id": "MSFT", "side": "sell", "type": "limit", "quantity": 10, "price": 420.5}
-BUY = {**SELL, "side": "buy"}
-
-
-@pytest.fixture
-def bus() -> MemoryBus:
-    return MemoryBus()
-
-
-@pytest.fixture
-async def engine(bus: MemoryBus) -> AsyncIterator[FakeEngine]:
-    async with running_engine(bus) as running:
-        yield running
-
-
-@pytest.fixture
-async def gateway(bus: MemoryBus, engine: FakeEngine, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with running_gateway(bus, tmp_path) as running:
-        await running.until_ready()
-        yield running
-
-
-@contextlib.asynccontextmanager
-async def session(gateway: Gateway, api_key: str) -> AsyncIterator[ClientConnection]:
-    """A session that is logged in by header."""
-    async with gateway.connect(api_key) as connection:
-        assert (await receive(connection))["type"] == "logged_in"
-        yield connection
-
-
-async def closed(connection: ClientConnection) -> tuple[int, str]:
-    """The code and the reason with which the gateway closes a session, whatever it sends before."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await connection.recv()
-    return connection.close_code or 0, connection.close_reason or ""
-
-
-def without_numbers(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without its time, order id and seq, which differ from run to run."""
-    return {key: value for key, value in report.items() if key not in ("time", "order_id", "seq")}
-
 
 # Logging in
 
@@ -377,186 +330,3 @@ async def test_while_the_bus_is_down_requests_are_refused(gateway: Gateway, bus:
         bus.reason = None
         await send(connection, type="batch", ref=2, orders=[SELL])
         assert (await receive_until(connection, 2))["answers"][0]["status"] == "new"
-
-
-# Reports
-
-
-async def test_both_sides_hear_of_their_orders_in_order(gateway: Gateway) -> None:
-    alice, bob = await gateway.open_account("alice"), await gateway.open_account("bob")
-    async with session(gateway, alice) as alices, session(gateway, bob) as bobs:
-        http = gateway.http
-        await http.post("/orders", headers=bearer(alice), json={**SELL, "client_order_id": "s"})
-        await http.post("/orders", headers=bearer(bob), json={**BUY, "quantity": 4})
-        order_id = (await receive(alices))["reports"][0]["order_id"]
-        await http.delete(f"/orders/{order_id}", headers=bearer(alice))
-        trade, cancel = [await receive(alices) for _ in range(2)]
-        bobs_frame = await receive(bobs)
-    (sold,), (ended,) = trade["reports"], cancel["reports"]
-    accepted, bought = bobs_frame["reports"]
-    assert sold["seq"] == bought["seq"]
-    assert accepted["seq"] < bought["seq"] < ended["seq"]
-    common = {"event": "trade", "security_id": "MSFT", "trade_id": 1, "quantity": 4, "fee": 0}
-    common["filled_quantity"] = 4
-    assert without_numbers(sold) == {
-        **common,
-        "client_order_id": "s",
-        "side": "sell",
-        "price": 420.5,
-        "remaining_quantity": 6,
-        "liquidity": "maker",
-    }
-    assert without_numbers(bought) == {
-        **common,
-        "client_order_id": None,
-        "side": "buy",
-        "price": 420.5,
-        "remaining_quantity": 0,
-        "liquidity": "taker",
-    }
-    assert without_numbers(ended) == {
-        "event": "cancelled",
-        "client_order_id": "s",
-        "security_id": "MSFT",
-        "quantity": 6,
-        "remaining_quantity": 0,
-        "reason": "requested",
-    }
-
-
-async def test_every_session_of_a_client_hears_and_nobody_elses(gateway: Gateway) -> None:
-    alice, bob = await gateway.open_account("alice"), await gateway.open_account("bob")
-    async with (
-        session(gateway, alice) as first,
-        session(gateway, alice) as second,
-        session(gateway, bob) as bobs,
-    ):
-        await send(first, type="new", ref=1, order=SELL)
-        await receive_until(first, 1)
-        assert (await receive(second))["type"] == "execution_reports"
-        await send(bobs, type="ping", ref=2)
-        assert await receive(bobs) == {"type": "pong", "ref": 2}
-
-
-async def test_a_session_that_left_is_forgotten(gateway: Gateway) -> None:
-    api_key = await gateway.open_account("alice")
-    async with session(gateway, api_key) as connection:
-        await send(connection, type="ping")
-        await receive(connection)
-        assert "exchange_sessions 1.0" in (await gateway.http.get("/metrics")).text
-    async with asyncio.timeout(WAIT_SECONDS):
-        while "exchange_sessions 0.0" not in (await gateway.http.get("/metrics")).text:
-            await asyncio.sleep(0)
-    answer = await gateway.http.post("/orders", headers=bearer(api_key), json=SELL)
-    assert answer.status_code == 201
-
-
-# Limits
-
-
-async def test_a_client_that_does_not_read_is_ended_and_others_are_served(
-    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
-) -> None:
-    limits: dict[str, Any] = {
-        "session_queue_bytes": 100_000,
-        "orders_per_second": 0,
-        "slow_consumer_seconds": 30,
-    }
-    async with running_gateway(bus, tmp_path, **limits) as gateway:
-        await gateway.until_ready()
-        api_key = await gateway.open_account("alice")
-        batch = {"orders": [{**SELL, "time_in_force": "ioc"}] * 500}
-        async with gateway.connect(api_key, max_queue=1) as slow:
-            for _ in range(60):  # more than the system's own buffers hold
-                answer = await gateway.http.post(
-                    "/orders/batch", headers=bearer(api_key), json=batch
-                )
-                assert answer.status_code == 200
-            assert await closed(slow) == (1013, "slow_consumer")
-        async with session(gateway, api_key) as fresh:
-            await send(fresh, type="ping", ref=1)
-            assert await receive(fresh) == {"type": "pong", "ref": 1}
-
-
-async def test_a_client_that_never_reads_does_not_keep_its_session(
-    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
-) -> None:
-    limits: dict[str, Any] = {
-        "session_queue_bytes": 10_000,
-        "orders_per_second": 0,
-        "slow_consumer_seconds": 0.05,
-    }
-    async with running_gateway(bus, tmp_path, **limits) as gateway:
-        await gateway.until_ready()
-        api_key = await gateway.open_account("alice")
-        async with gateway.connect(api_key, max_queue=1, close_timeout=0.1):
-            async with asyncio.timeout(WAIT_SECONDS):
-                page = "exchange_sessions 1.0"
-                while "exchange_sessions 0.0" not in page:
-                    content = {"orders": [{**SELL, "time_in_force": "ioc"}] * 500}
-                    await gateway.http.post("/orders/batch", headers=bearer(api_key), json=content)
-                    page = (await gateway.http.get("/metrics")).text
-
-
-async def test_frames_over_the_rate_are_refused(
-    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
-) -> None:
-    async with (
-        running_gateway(bus, tmp_path, frames_per_second=1) as gateway,
-        gateway.connect() as connection,
-    ):
-        for _ in range(20):
-            await send(connection, type="ping")
-        frames = [await receive(connection) for _ in range(20)]
-        codes = {frame["error"]["code"] for frame in frames if frame["type"] == "error"}
-        assert codes == {"rate_limited"}
-
-
-async def test_orders_over_the_rate_are_refused_with_their_ref(
-    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
-) -> None:
-    async with running_gateway(bus, tmp_path, orders_per_second=3) as gateway:
-        await gateway.until_ready()
-        api_key = await gateway.open_account("alice")
-        async with session(gateway, api_key) as connection:
-            await send(connection, type="batch", ref=1, orders=[SELL] * 4)
-            frame = await receive(connection)
-            assert (frame["ref"], frame["error"]["code"]) == (1, "rate_limited")
-
-
-async def test_a_client_may_have_only_so_many_sessions(
-    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
-) -> None:
-    async with running_gateway(bus, tmp_path, max_sessions_per_client=1) as gateway:
-        await gateway.until_ready()
-        api_key = await gateway.open_account("alice")
-        async with session(gateway, api_key), gateway.connect(api_key) as second:
-            assert (await receive(second))["error"]["code"] == "too_many_sessions"
-            assert await closed(second) == (1013, "too_many_sessions")
-
-
-async def test_the_gateway_has_only_so_many_sessions(
-    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
-) -> None:
-    async with (
-        running_gateway(bus, tmp_path, max_sessions=1) as gateway,
-        gateway.connect() as connection,
-    ):
-        await send(connection, type="ping", ref=1)
-        await receive(connection)
-        with pytest.raises(InvalidStatus) as caught:
-            async with gateway.connect():
-                pass
-        assert caught.value.response.status_code == 503
-        assert caught.value.response.headers["Retry-After"] == "1"
-
-
-async def test_a_gateway_that_stops_tells_its_sessions(
-    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
-) -> None:
-    async with contextlib.AsyncExitStack() as stack:
-        async with running_gateway(bus, tmp_path) as gateway:
-            connection = await stack.enter_async_context(gateway.connect())
-            await send(connection, type="ping", ref=1)
-            await receive(connection)
-        assert (await closed(connection))[0] == 1012

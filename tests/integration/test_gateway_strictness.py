@@ -1,10 +1,8 @@
 """What no call of the gateway takes is refused, and has no effect."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from exchange_shared.bus import ORDER_ENTRY
@@ -12,30 +10,21 @@ from tests.support.core_engine import CoreEngine
 from tests.support.gateways import (
     Gateway,
     bearer,
+    error,
     records_in,
     running_engine,
-    running_gateway,
 )
 from tests.support.memory_bus import MemoryBus
 
-OPERATOR_KEY = "operator-0123456789"
 PAGES = {"/healthz", "/readyz", "/metrics"}
 """They change nothing, and monitoring adds what it likes."""
 
 
 @pytest.fixture
-def bus() -> MemoryBus:
-    return MemoryBus()
-
-
-@pytest.fixture
-async def gateway(bus: MemoryBus, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with (
-        running_engine(bus, CoreEngine()),
-        running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as running,
-    ):
-        await running.until_ready()
-        yield running
+async def engine(bus: MemoryBus) -> AsyncIterator[CoreEngine]:
+    engine = CoreEngine()
+    async with running_engine(bus, engine):
+        yield engine
 
 
 async def calls(gateway: Gateway) -> list[tuple[str, str, dict[str, Any]]]:
@@ -52,12 +41,6 @@ async def calls(gateway: Gateway) -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str, str | None]:
-    """Status, code and field."""
-    problem = answer.json()["error"]
-    return answer.status_code, problem["code"], problem["field"]
-
-
 async def test_every_call_refuses_query_parameters_that_it_does_not_have(
     gateway: Gateway, bus: MemoryBus
 ) -> None:
@@ -67,7 +50,7 @@ async def test_every_call_refuses_query_parameters_that_it_does_not_have(
     for method, path, operation in asked:
         assert "422" in operation["responses"], path
         answer = await gateway.http.request(method, f"{path}?securityId=MSFT", json={})
-        assert refusal(answer) == (422, "unknown_field", "securityId"), path
+        assert error(answer) == (422, "unknown_field", "securityId"), path
     assert await records_in(bus, ORDER_ENTRY) == before
 
 
@@ -84,7 +67,7 @@ async def test_every_call_without_a_body_refuses_one(gateway: Gateway, bus: Memo
     for method, path in without:
         for body in ({"content": b'{"side": "buy"}'}, {"content": _chunks()}):
             answer = await gateway.http.request(method, path, **body)
-            assert refusal(answer) == (422, "unexpected_body", None), path
+            assert error(answer) == (422, "unexpected_body", None), path
     assert await records_in(bus, ORDER_ENTRY) == before
 
 
@@ -108,7 +91,7 @@ async def test_a_repeated_query_parameter_is_refused(gateway: Gateway, bus: Memo
     before = await records_in(bus, ORDER_ENTRY)
     for query in ("side=buy&side=sell", "side=buy&security_id=MSFT&side=buy"):
         answer = await gateway.http.delete(f"/orders?{query}", headers=bearer(api_key))
-        assert refusal(answer) == (422, "repeated_field", "side"), query
+        assert error(answer) == (422, "repeated_field", "side"), query
     assert await records_in(bus, ORDER_ENTRY) == before
     chosen = await gateway.http.delete("/orders?side=buy&security_id=MSFT", headers=bearer(api_key))
     assert chosen.status_code == 200

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus
 from exchange_shared.messages import BatchDecoder, OrderReport, command_decoder, feed_decoder
@@ -31,6 +32,9 @@ id = "AAPL"
 reference_price = 230.00
 """
 WAIT_SECONDS = 10.0
+OPERATOR_KEY = "key-of-the-operator-0123456789"
+SELL = {"security_id": "MSFT", "side": "sell", "type": "limit", "quantity": 10, "price": 420.5}
+BUY = {**SELL, "side": "buy"}
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,36 @@ async def running_gateway(
         await asyncio.sleep(0)
         assert not failed.done(), failed.exception()
         failed.cancel()
+
+
+async def order(gateway: Gateway, api_key: str, content: Any) -> httpx.Response:
+    """Send an order."""
+    return await gateway.http.post("/orders", headers=bearer(api_key), json=content)
+
+
+def error(answer: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, code and field of a refusal, which must have the one shape."""
+    problem = answer.json()["error"]
+    assert set(problem) == {"code", "message", "field"}
+    assert problem["message"]
+    return answer.status_code, problem["code"], problem["field"]
+
+
+@contextlib.asynccontextmanager
+async def session(gateway: Gateway, api_key: str) -> AsyncIterator[ClientConnection]:
+    """A session that is logged in by header."""
+    async with gateway.connect(api_key) as connection:
+        assert (await receive(connection))["type"] == "logged_in"
+        yield connection
+
+
+async def closed(connection: ClientConnection) -> tuple[int, str]:
+    """The code and the reason with which the gateway closes a session, whatever it sends before."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await connection.recv()
+    return connection.close_code or 0, connection.close_reason or ""
 
 
 def bearer(api_key: str) -> dict[str, str]:

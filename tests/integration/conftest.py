@@ -1,0 +1,28 @@
+"""A gateway with an engine behind it; a module that needs another engine has its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_engine import FakeEngine
+from tests.support.gateways import OPERATOR_KEY, Gateway, running_engine, running_gateway
+from tests.support.memory_bus import MemoryBus
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus()
+
+
+@pytest.fixture
+async def engine(bus: MemoryBus) -> AsyncIterator[FakeEngine]:
+    async with running_engine(bus) as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(bus: MemoryBus, engine: FakeEngine, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as running:
+        await running.until_ready()
+        yield running
