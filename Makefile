@@ -1,5 +1,6 @@
 # run    the whole exchange in one process, with bots and the web page; no Docker, no server
-#        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where
+#        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where; each is short for the
+#        EXCHANGE_… name that the program reads
 # test   every test; ARGS="-k book" is handed to pytest
 # test-unit  the tests that need no server
 # check  formatting, lint, types, and who may import whom
@@ -15,8 +16,11 @@ BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+SHORT_NAMES := BOTS GATEWAY_PORT FEED_PORT DATA_DIR
+$(foreach name,$(SHORT_NAMES),$(if $(filter-out undefined,$(origin $(name))),$(eval export EXCHANGE_$(name) := $$($(name)))))
+
 run: .venv/.packages
-	@$(BIN)/exchange run
+	@$(BIN)/python -m exchange_cli run
 
 test: .venv/.tools
 	@scripts/install-test-servers

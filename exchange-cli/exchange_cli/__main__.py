@@ -19,8 +19,9 @@ def main() -> None:
         "run",
         help="run everything in this process",
         description="Run everything in this process: the four services on an embedded log and an"
-        " embedded Postgres, and bots. Settings: BOTS, GATEWAY_PORT, FEED_PORT, DATA_DIR,"
-        " EXCHANGE_MARKET_FILE, EXCHANGE_OPERATOR_KEY.",
+        " embedded Postgres, and bots. Settings: EXCHANGE_BOTS, EXCHANGE_GATEWAY_PORT,"
+        " EXCHANGE_FEED_PORT, EXCHANGE_HOST, EXCHANGE_DATA_DIR, EXCHANGE_MARKET_FILE,"
+        " EXCHANGE_OPERATOR_KEY.",
     )
     verify = commands.add_parser(
         "verify",
@@ -28,10 +29,10 @@ def main() -> None:
         description="Read the log, the ledger and the market data of an exchange, running or not,"
         " and check what must always hold. Exits with 1 when something does not.",
     )
-    verify.add_argument("--bus", help="default: the log in DATA_DIR")
-    verify.add_argument("--clearing-dsn", help="default: the Postgres in DATA_DIR")
-    verify.add_argument("--market-dsn", help="default: the Postgres in DATA_DIR")
-    verify.add_argument("--snapshots", help="default: the engine's snapshots in DATA_DIR")
+    verify.add_argument("--bus", help="default: the log in EXCHANGE_DATA_DIR")
+    verify.add_argument("--clearing-dsn", help="default: the Postgres in EXCHANGE_DATA_DIR")
+    verify.add_argument("--market-dsn", help="default: the Postgres in EXCHANGE_DATA_DIR")
+    verify.add_argument("--snapshots", help="default: the engine's snapshots in EXCHANGE_DATA_DIR")
     arguments = parser.parse_args()
     try:
         if arguments.command == "run":

@@ -77,8 +77,8 @@ def run_exchange() -> None:
     settings = read_settings(LocalSettings)
     market = load_market(settings.market_file, STRATEGIES)
     configure_logs(settings.log_level, "text")
-    _check_port(settings.host, settings.gateway_port, "GATEWAY_PORT")
-    _check_port(settings.host, settings.feed_port, "FEED_PORT")
+    _check_port(settings.host, settings.gateway_port, "EXCHANGE_GATEWAY_PORT")
+    _check_port(settings.host, settings.feed_port, "EXCHANGE_FEED_PORT")
     with embedded_postgres(settings.data_dir / "postgres") as postgres:
         uvloop.run(
             _run(

@@ -20,7 +20,7 @@ def verify_exchange(
 ) -> int:
     """Check an exchange and print the findings; returns the exit code: 0 when everything holds.
 
-    What is not given is that of the exchange in `DATA_DIR`.
+    What is not given is that of the exchange in `EXCHANGE_DATA_DIR`.
     """
     settings = read_settings(LocalSettings)
     configure_logs("warning", "text")
@@ -49,7 +49,7 @@ def verify_exchange(
 
 
 def _snapshot_dir(given: str | None, bus_url: str | None, settings: LocalSettings) -> Path | None:
-    """Another exchange's snapshots are not those in `DATA_DIR`."""
+    """Another exchange's snapshots are not those in `EXCHANGE_DATA_DIR`."""
     if given is not None:
         return Path(given)
     return settings.snapshot_dir if bus_url is None else None

@@ -50,11 +50,11 @@ async def test_a_port_that_is_taken_is_named(embedded_exchange: RunningExchange)
     code, said = await run(embedded_exchange, "run")
     assert code == 1
     assert said.startswith("exchange: 127.0.0.1:")
-    assert said.strip().endswith("Address already in use; set GATEWAY_PORT to another")
+    assert said.strip().endswith("Address already in use; set EXCHANGE_GATEWAY_PORT to another")
 
 
 async def test_two_exchanges_do_not_share_their_data(embedded_exchange: RunningExchange) -> None:
-    ports = {"GATEWAY_PORT": str(free_port()), "FEED_PORT": str(free_port())}
+    ports = {"EXCHANGE_GATEWAY_PORT": str(free_port()), "EXCHANGE_FEED_PORT": str(free_port())}
     code, said = await run(embedded_exchange, "run", **ports)
     assert code == 1
     assert "in use by another process" in said
@@ -79,7 +79,7 @@ async def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> N
         '[[bots]]\nstrategy = "nope"\nclient_id = "one"\n',
         encoding="utf-8",
     )
-    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data")}
+    environment = {**os.environ, "EXCHANGE_DATA_DIR": str(tmp_path / "data")}
 
     async def refusal(**settings: str) -> str:
         done = await asyncio.to_thread(

@@ -173,10 +173,10 @@ class EmbeddedStack:
         self.feed_url = f"http://127.0.0.1:{feed_port}"
         self.environment = {
             **os.environ,
-            "BOTS": "1" if bots else "0",
-            "GATEWAY_PORT": str(gateway_port),
-            "FEED_PORT": str(feed_port),
-            "DATA_DIR": str(self.data_dir),
+            "EXCHANGE_BOTS": "1" if bots else "0",
+            "EXCHANGE_GATEWAY_PORT": str(gateway_port),
+            "EXCHANGE_FEED_PORT": str(feed_port),
+            "EXCHANGE_DATA_DIR": str(self.data_dir),
             "EXCHANGE_MARKET_FILE": str(market_file),
             "EXCHANGE_OPERATOR_KEY": OPERATOR_KEY,
         }

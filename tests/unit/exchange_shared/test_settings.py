@@ -43,11 +43,11 @@ def test_all_wrong_settings_are_told_by_their_names(monkeypatch: pytest.MonkeyPa
         "EXCHANGE_PORT: it must be at most 65535; "
         "EXCHANGE_LOG_LEVEL: 'debug', 'info', 'warning' or 'error' is expected"
     )
-    monkeypatch.setenv("GATEWAY_PORT", "many")
+    monkeypatch.setenv("EXCHANGE_GATEWAY_PORT", "many")
     with pytest.raises(SystemExit) as refusal:
         read_settings(LocalSettings)
     assert refusal.value.code == (
-        "GATEWAY_PORT: a whole number is expected; "
+        "EXCHANGE_GATEWAY_PORT: a whole number is expected; "
         "EXCHANGE_LOG_LEVEL: 'debug', 'info', 'warning' or 'error' is expected"
     )
 
@@ -66,3 +66,20 @@ def test_a_list_that_is_no_json_is_told_by_its_name(
         assert refusal.value.code == (
             f'EXCHANGE_{name}: a list as JSON is expected, like ["one", "two"]'
         )
+
+
+def test_names_that_other_programs_use_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOST", "PORT", "BOTS", "GATEWAY_PORT", "FEED_PORT", "DATA_DIR", "LOG_LEVEL"):
+        monkeypatch.setenv(name, "x86_64-conda-linux-gnu")
+    assert read_settings(LocalSettings) == LocalSettings.model_construct()
+    assert read_settings(OperatorSettings) == OperatorSettings.model_construct()
+
+
+def test_every_setting_of_the_local_exchange_has_the_products_prefix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EXCHANGE_HOST", "::1")
+    monkeypatch.setenv("EXCHANGE_BOTS", "0")
+    monkeypatch.setenv("EXCHANGE_FEED_PORT", "2500")
+    settings = read_settings(LocalSettings)
+    assert (settings.host, settings.bots, settings.feed_port) == ("::1", False, 2500)
