@@ -67,7 +67,7 @@ class PortInUse(Exception):
 
 
 def run_exchange() -> None:
-    """Run until SIGINT or SIGTERM; wrong settings end the program before anything starts.
+    """Run until SIGINT, SIGTERM or SIGHUP; wrong settings end the program before anything starts.
 
     Raises:
         MarketFileError: `exchange.toml` is missing or wrong.

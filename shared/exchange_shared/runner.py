@@ -167,7 +167,7 @@ async def _run(name: str, settings: ServiceSettings, open_service: OpenService) 
 
 
 def run_service(name: str, settings: ServiceSettings, open_service: OpenService) -> None:
-    """Run one service as this process until SIGTERM or SIGINT.
+    """Run one service as this process until SIGTERM, SIGINT or SIGHUP.
 
     A failure exits with code 1, and what must not go on with `MUST_STOP_CODE`.
     """

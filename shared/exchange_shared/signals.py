@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 
 def stop_signal(end_within_seconds: float | None = None) -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; a second signal ends the process at once.
+    """An event that SIGTERM, SIGINT and SIGHUP (of a closed terminal) set; a second one ends the process.
 
     With a limit the process ends so long after the first one, whatever still keeps it.
     """
@@ -25,7 +25,7 @@ def stop_signal(end_within_seconds: float | None = None) -> asyncio.Event:
         if end_within_seconds is not None:
             _end_within(end_within_seconds)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, take, number)
     return stop
 
