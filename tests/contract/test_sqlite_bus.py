@@ -1,6 +1,7 @@
 """What only the SQLite adapter promises: one writer, readers beside it, the tail and the file."""
 
 import asyncio
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -194,3 +195,17 @@ async def test_the_drawer_for_dead_letters_keeps_the_newest(path: Path) -> None:
     letters = bodies(await read_all(bus, DEAD_LETTER))
     assert letters == [b"%d" % n for n in range(100, 1_100)]
     await bus.close()
+
+
+async def test_a_closed_log_is_one_whole_file_that_can_be_read(path: Path) -> None:
+    bus = await SQLiteBus.open(path)
+    sent = await publish_numbers(bus, 200)
+    await read_all(bus, ORDER_ENTRY)
+    await bus.close()
+
+    assert {file.name for file in path.parent.iterdir()} == {"log.db", "log.db.lock"}
+    copy = path.parent / "copy.db"
+    await asyncio.to_thread(shutil.copy, path, copy)
+    reader = await SQLiteBus.open(copy, read_only=True)
+    assert bodies(await read_all(reader, ORDER_ENTRY)) == sent
+    await reader.close()

@@ -120,8 +120,12 @@ class LogFile:
         return messages
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
-        for connection in self._connections:
+        """Let go of the file and its lock; unless somebody else reads, it is then one file.
+
+        The connection that only reads goes first: the last one to close merges the write-ahead
+        file, and must be allowed to write.
+        """
+        for connection in reversed(self._connections):
             connection.close()
         self._connections.clear()
         if self._lock is not None:
