@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from exchange_cli.run import PortInUse, run_exchange
+from exchange_cli.places import UnusablePlace
+from exchange_cli.run import run_exchange
 from exchange_cli.verify_command import verify_exchange
 from exchange_shared.bus import BusError
 from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
@@ -49,7 +50,7 @@ def main() -> None:
     except MustStop as error:
         sys.stderr.write(f"exchange: {type(error).__name__}: {error}\n")
         sys.exit(MUST_STOP_CODE)
-    except (BusError, MarketFileError, PortInUse) as error:
+    except (BusError, MarketFileError, UnusablePlace) as error:
         sys.exit(f"exchange: {error}")
 
 

@@ -2,12 +2,16 @@
 
 import contextlib
 import json
+import os
+import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 from fasteners import InterProcessLock
+
+from exchange_cli.places import UnusablePlace
 
 with warnings.catch_warnings():
     # Where there is no XDG_RUNTIME_DIR it says that it uses a temporary directory.
@@ -21,12 +25,21 @@ def embedded_postgres(directory: Path) -> Iterator[PostgresServer]:
 
     A server that an earlier process left running over the same data is taken over. The server
     listens on a socket file only, which only this user can reach.
+
+    Raises:
+        UnusablePlace: it does not start.
     """
+    os.environ.update(LANG="C", LC_ALL="C")  # initdb refuses a locale that is not installed.
     directory.parent.mkdir(parents=True, exist_ok=True)
     # The package's own lock is one file for the whole machine, which only its first user may open.
     PostgresServer._lock = InterProcessLock(directory.with_suffix(".lock"))
     _forget_dead_users(directory)
-    server = get_server(directory)
+    try:
+        server = get_server(directory)
+    except subprocess.CalledProcessError as error:
+        raise UnusablePlace(
+            f"EXCHANGE_DATA_DIR: Postgres does not start in {directory}; {directory}/log says why"
+        ) from error
     try:
         yield server
     finally:

@@ -5,9 +5,6 @@ a SQLite log instead of RabbitMQ, and a Postgres that comes as a Python package.
 """
 
 import asyncio
-import errno
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -17,6 +14,7 @@ from pydantic import SecretStr
 
 from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
 from exchange_cli.embedded_postgres import embedded_postgres
+from exchange_cli.places import base_url, check_data_dir, check_ports
 from exchange_cli.settings import LocalSettings
 from exchange_migrations import create_databases, migrate
 from exchange_shared.bus import open_bus
@@ -62,23 +60,19 @@ BANNER = """\
 """
 
 
-class PortInUse(Exception):
-    """Something else listens where the exchange was to listen."""
-
-
 def run_exchange() -> None:
     """Run until SIGINT, SIGTERM or SIGHUP; wrong settings end the program before anything starts.
 
     Raises:
         MarketFileError: `exchange.toml` is missing or wrong.
-        PortInUse: a port is taken.
+        UnusablePlace: a port is taken, or the data cannot be kept where they are to be.
         BusError: another process runs on the same data.
     """
     settings = read_settings(LocalSettings)
     market = load_market(settings.market_file, STRATEGIES)
     configure_logs(settings.log_level, "text")
-    _check_port(settings.host, settings.gateway_port, "EXCHANGE_GATEWAY_PORT")
-    _check_port(settings.host, settings.feed_port, "EXCHANGE_FEED_PORT")
+    check_ports(settings.host, settings.gateway_port, settings.feed_port)
+    check_data_dir(settings.data_dir)
     with embedded_postgres(settings.data_dir / "postgres") as postgres:
         uvloop.run(
             _run(
@@ -89,15 +83,6 @@ def run_exchange() -> None:
                 admin_dsn=postgres.get_uri(),
             )
         )
-
-
-def _check_port(host: str, port: int, setting: str) -> None:
-    """Find out before anything starts."""
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        reason = os.strerror(error.errno or errno.EADDRINUSE)
-        raise PortInUse(f"{host}:{port}: {reason}; set {setting} to another") from error
 
 
 async def _run(
@@ -113,7 +98,7 @@ async def _run(
         market_dsn=SecretStr(market_dsn),
         host=settings.host,
         port=settings.feed_port,
-        gateway_url=f"http://{settings.host}:{settings.gateway_port}",
+        gateway_url=base_url(settings.host, settings.gateway_port),
         operator_key=settings.operator_key,
     )
     gateway_settings = GatewaySettings(
@@ -142,8 +127,8 @@ async def _run(
         if services is not None:
             stack.push_async_callback(feed_server.close)
             stack.push_async_callback(gateway_server.close)
-            feed_url = f"http://{settings.host}:{feed_server.port}"
-            gateway_url = f"http://{settings.host}:{gateway_server.port}"
+            feed_url = base_url(settings.host, feed_server.port)
+            gateway_url = base_url(settings.host, gateway_server.port)
             bots = await stack.enter_async_context(BackgroundTasks())
             if settings.bots:
                 _start_bots(bots, market, gateway_url, feed_url)

@@ -343,7 +343,11 @@ class HttpServer:
     """Serves an application on a socket that is bound at once, so that its port is known."""
 
     def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float) -> None:
-        self._socket = socket.create_server((host, port), backlog=2_048)
+        self._socket = socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=2_048,
+        )
         self.port: int = self._socket.getsockname()[1]
         # Accepted connections inherit both. asyncio itself sets the first on no server's sockets.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -11,7 +11,9 @@ log = structlog.get_logger()
 
 
 def stop_signal(end_within_seconds: float | None = None) -> asyncio.Event:
-    """An event that SIGTERM, SIGINT and SIGHUP (of a closed terminal) set; a second one ends the process.
+    """An event that SIGTERM, SIGINT and SIGHUP (of a closed terminal) set.
+
+    A second signal ends the process at once.
 
     With a limit the process ends so long after the first one, whatever still keeps it.
     """

@@ -1,0 +1,73 @@
+"""Where the exchange of one process listens and keeps its data, looked at before it starts."""
+
+import errno
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+_FIRST_FREE_PORT = 1_024
+
+
+class UnusablePlace(Exception):
+    """A setting names a port, an address or a directory that cannot be used."""
+
+
+def base_url(host: str, port: int) -> str:
+    """The URL by which a program on this machine reaches a listener."""
+    address = _WILDCARDS.get(host, host)
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def check_ports(host: str, gateway_port: int, feed_port: int) -> None:
+    """Find out before anything starts.
+
+    Raises:
+        UnusablePlace: the ports are one, or cannot be listened on.
+    """
+    if gateway_port == feed_port != 0:
+        raise UnusablePlace(
+            f"EXCHANGE_GATEWAY_PORT and EXCHANGE_FEED_PORT are both {feed_port}; set one to another"
+        )
+    _check_port(host, gateway_port, "EXCHANGE_GATEWAY_PORT")
+    _check_port(host, feed_port, "EXCHANGE_FEED_PORT")
+
+
+def _check_port(host: str, port: int, setting: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if (error.errno or 0) < 0 or error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise UnusablePlace(
+                f"EXCHANGE_HOST: {host!r} is no address of this machine; 127.0.0.1 is the usual one"
+            ) from error
+        reason = os.strerror(error.errno or errno.EADDRINUSE)
+        another = f"another, {_FIRST_FREE_PORT} or above" if port < _FIRST_FREE_PORT else "another"
+        raise UnusablePlace(f"{host}:{port}: {reason}; set {setting} to {another}") from error
+
+
+def check_data_dir(directory: Path) -> None:
+    """Make the directory when it is missing, and see that it takes a file.
+
+    Raises:
+        UnusablePlace: its path has spaces, or it is no directory that takes a file.
+    """
+    if " " in str(directory.resolve()):
+        raise UnusablePlace(
+            f"EXCHANGE_DATA_DIR: {directory.resolve()}: Postgres takes no spaces in its path; a"
+            " directory without them is expected"
+        )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(65_536))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO)
+        raise UnusablePlace(
+            f"EXCHANGE_DATA_DIR: {directory}: {reason}; a directory that you may"
+            " write to is expected"
+        ) from error

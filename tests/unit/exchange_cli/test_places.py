@@ -1,0 +1,52 @@
+"""What is found out about ports and directories before anything starts."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from exchange_cli.places import UnusablePlace, base_url, check_data_dir, check_ports
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:2400"),
+        ("0.0.0.0", "http://127.0.0.1:2400"),  # noqa: S104
+        ("::1", "http://[::1]:2400"),
+        ("::", "http://[::1]:2400"),
+        ("localhost", "http://localhost:2400"),
+    ],
+)
+def test_a_url_names_an_address_that_can_be_reached(host: str, url: str) -> None:
+    assert base_url(host, 2400) == url
+
+
+def test_a_taken_port_is_told_with_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UnusablePlace, match="in use; set EXCHANGE_FEED_PORT to another"):
+            check_ports("127.0.0.1", 0, port)
+
+
+def test_two_services_do_not_share_a_port() -> None:
+    with pytest.raises(UnusablePlace, match="are both 2400; set one to another"):
+        check_ports("127.0.0.1", 2400, 2400)
+    check_ports("127.0.0.1", 0, 0)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_of_another_machine_is_told(host: str) -> None:
+    with pytest.raises(UnusablePlace, match=f"EXCHANGE_HOST: '{re.escape(host)}' is no address"):
+        check_ports(host, 0, 0)
+
+
+def test_data_are_kept_in_a_directory(tmp_path: Path) -> None:
+    check_data_dir(tmp_path / "höhle" / "data")
+    assert list((tmp_path / "höhle" / "data").iterdir()) == []
+    file = tmp_path / "file"
+    file.touch()
+    for place in (file, file / "inside", tmp_path / "with spaces"):
+        with pytest.raises(UnusablePlace, match=r"^EXCHANGE_DATA_DIR: .* is expected$"):
+            check_data_dir(place)
