@@ -51,9 +51,11 @@ lock:
 
 # Our packages are named by their paths in one command, so that pip never looks for them elsewhere.
 .venv/.packages: .venv/pyvenv.cfg constraints.txt $(PACKAGES:=/pyproject.toml)
-	@echo "installing the packages into .venv (takes about 20 seconds)"
+	@echo "installing into .venv, which can take some minutes where the network or the disk is slow"
+	@echo "  1 of 2: the build tools"
 	@$(PIP) hatchling editables
-	@$(PIP) --no-build-isolation $(addprefix --editable ./,$(PACKAGES))
+	@echo "  2 of 2: the libraries and the packages of the exchange"
+	@$(filter-out --quiet,$(PIP)) --no-build-isolation $(addprefix --editable ./,$(PACKAGES))
 	@touch $@
 
 .venv/.tools: .venv/.packages requirements-dev.txt
