@@ -9,6 +9,7 @@ UNPROCESSABLE = 422
 """The status of a refusal that has no other: a field is wrong, or the engine's rules forbid it."""
 
 _STATUS: Mapping[str, int] = {
+    "malformed_http": 400,
     "malformed_json": 400,
     "login_timeout": 401,
     "no_api_key": 401,
@@ -37,6 +38,7 @@ _STATUS: Mapping[str, int] = {
     "body_too_large": 413,
     "rate_limited": 429,
     "too_many_sessions": 429,
+    "head_too_large": 431,
     "bus_unavailable": 503,
     "not_ready": 503,
     "outcome_unknown": 503,
@@ -44,6 +46,7 @@ _STATUS: Mapping[str, int] = {
     "seq_not_reached": 503,
     "slow_consumer": 503,
     "storage_unavailable": 503,
+    "too_many_connections": 503,
     "too_many_streams": 503,
     "unavailable": 503,
 }

@@ -32,8 +32,11 @@ BROUGHT_BY = packages_distributions()
 EXTRA_OF_ROOM = {
     "bus": "bus",
     "postgres": "postgres",
+    "heartbeats": "bus",
     "http": "http",
+    "http_protocol": "http",
     "metrics": "http",
+    "opening": "http",
     "runner": "service",
 }
 """Which extra the top-level modules of `exchange_shared` belong to, where it is one."""

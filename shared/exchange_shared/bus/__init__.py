@@ -14,6 +14,7 @@ from exchange_shared.bus.protocol import (
     LogTruncated,
     Message,
     MessageTooLarge,
+    RecordTooLarge,
 )
 from exchange_shared.bus.publisher import BatchPublisher, Publisher, PublisherFull
 from exchange_shared.bus.reader import DeadLetter, Delivery, QueueReader
@@ -39,6 +40,7 @@ __all__ = [
     "Publisher",
     "PublisherFull",
     "QueueReader",
+    "RecordTooLarge",
     "SequenceGap",
     "SequenceTracker",
     "open_bus",

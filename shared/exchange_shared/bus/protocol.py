@@ -36,12 +36,16 @@ class LogTruncated(BusError, MustStop):
     """A queue ends before, or begins after, a position that this service has already applied."""
 
 
-class LogDiffers(BusError):
+class LogDiffers(BusError, MustStop):
     """A queue has another message at a position than the one that this service has read there."""
 
 
 class MessageTooLarge(BusError):
     """The broker takes no message of this size."""
+
+
+class RecordTooLarge(BusError, MustStop):
+    """The broker takes no message as large as one record is: nothing after it can be published."""
 
 
 class BusClosed(BusError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from exchange_shared.bus.protocol import Bus, MessageTooLarge
+from exchange_shared.bus.protocol import Bus, MessageTooLarge, RecordTooLarge
 from exchange_shared.messages import encode_batch, split_batch
 
 Records = Sequence[msgspec.Struct]
@@ -35,7 +35,7 @@ class BatchPublisher:
 
         Raises:
             BusClosed: the bus was closed first; any part of it may be in the queue.
-            MessageTooLarge: the broker does not even take one of its records.
+            RecordTooLarge: the broker does not even take one of its records.
         """
         waiting = [body]
         while waiting:
@@ -50,7 +50,7 @@ class BatchPublisher:
             except MessageTooLarge as refusal:
                 smaller = split_batch(part, 2)
                 if len(smaller) == 1:
-                    raise
+                    raise RecordTooLarge(str(refusal)) from refusal
                 log.warning("message_refused", queue=self._queue, error=str(refusal))
                 self._max_bytes = min(self._max_bytes, len(part) // 2)
                 waiting += reversed(smaller)
@@ -149,7 +149,7 @@ class Publisher:
         """Publish for ever. Cancelling it may leave the message under way unconfirmed.
 
         Raises:
-            MessageTooLarge: the broker takes no message as large as one record is.
+            RecordTooLarge: the broker takes no message as large as one record is.
         """
         while True:
             await self._arrived.wait()

@@ -27,7 +27,7 @@ from exchange_shared.metrics import Metrics
 async def port() -> AsyncIterator[int]:
     app = create_app("Test", "", Health(), Metrics())
 
-    @app.post("/echo")
+    @app.post("/echo", openapi_extra={"requestBody": {}})
     async def echo(request: Request) -> Response:
         return json_response(await read_json(request))
 
@@ -83,6 +83,10 @@ def post(body: bytes) -> bytes:
         (get("/one?name=a&name=b"), (422, "repeated_field", "name")),
         (get("/one?name=a&%6eame="), (422, "repeated_field", "name")),
         (get("/healthz?a=1"), (422, "unknown_field", "a")),
+        (
+            b"GET /one HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+            (422, "unexpected_body", None),
+        ),
         (post(b'\xef\xbb\xbf{"a": 1}'), (400, "malformed_json", None)),
         (post(b'{"a": 1, "a": 1}'), (422, "repeated_field", "a")),
         (post(b'{"b": [{"a": ":", "c": {"a": 1, "\\u0061": 2}}]}'), (422, "repeated_field", "a")),

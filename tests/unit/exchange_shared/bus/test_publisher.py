@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exchange_shared.bus import ORDER_ENTRY, MessageTooLarge, Publisher, PublisherFull
+from exchange_shared.bus import ORDER_ENTRY, Publisher, PublisherFull, RecordTooLarge
 from exchange_shared.bus.publisher import Records
 from exchange_shared.messages import CancelOrder, command_decoder
 from tests.support.memory_bus import MemoryBus
@@ -236,7 +236,7 @@ async def test_a_record_that_the_broker_never_takes_ends_the_publisher(bus: Memo
     bus.max_bytes = 20
     publisher = Publisher(bus, ORDER_ENTRY, SOURCE)
     publisher.put(records(1, 3))
-    with pytest.raises(MessageTooLarge, match="are more than 20"):
+    with pytest.raises(RecordTooLarge, match="are more than 20"):
         await publisher.run()
     assert publisher.confirmed_seq == 0
 
