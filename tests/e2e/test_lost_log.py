@@ -10,6 +10,7 @@ import pytest
 from exchange_shared.bus import ORDER_ENTRY, Bus
 from exchange_shared.bus.rabbitmq import RabbitMQBus
 from exchange_shared.bus.topology import declare_topology
+from exchange_shared.invariants import MUST_STOP_CODE
 from tests.conftest import Databases
 from tests.e2e.conftest import RunningExchange
 from tests.e2e.test_garbage import trade_once
@@ -74,6 +75,6 @@ async def test_an_engine_whose_log_was_cut_stops(
             while (await bus.last_position(ORDER_ENTRY) or 0) < lost:
                 await asyncio.sleep(0.1)
     await asyncio.to_thread(stack.start, ENGINE, wait=False)
-    assert await asyncio.to_thread(stack.wait_ended, ENGINE) == 1
+    assert await asyncio.to_thread(stack.wait_ended, ENGINE) == MUST_STOP_CODE
     assert said in stack.log(ENGINE)
     await bus.close()
