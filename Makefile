@@ -3,6 +3,7 @@
 #        EXCHANGE_… name that the program reads
 # test   every test; ARGS="-k book" is handed to pytest
 # test-unit  the tests that need no server
+# coverage   whether the tests reach every branch of what decides about money, shares and priority
 # check  formatting, lint, types, and who may import whom
 # bench  what the exchange can take; writes benchmarks/results.json
 # format rewrite the code in the house format
@@ -10,10 +11,11 @@
 #
 # Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
 
-.PHONY: run test test-unit check bench format lock
+.PHONY: run test test-unit coverage check bench format lock
 
 BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
+COVERED := matching_engine clearinghouse market_data_feed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 SHORT_NAMES := BOTS GATEWAY_PORT FEED_PORT DATA_DIR
@@ -28,6 +30,11 @@ test: .venv/.tools
 
 test-unit: .venv/.tools
 	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+# Without the tests that draw their own examples: what those happen to reach proves nothing.
+coverage: .venv/.tools
+	$(BIN)/python -m coverage run -m pytest -m "not hypothesis" $(addprefix tests/unit/,$(COVERED))
+	$(BIN)/python -m coverage report
 
 check: .venv/.tools
 	$(BIN)/ruff format --check
