@@ -4,6 +4,7 @@
 # test   every test; ARGS="-k book" is handed to pytest
 # test-unit  the tests that need no server
 # coverage   whether the tests reach every branch of what decides about money, shares and priority
+# test-compiled  the core's tests, and 50,000 compared commands, on the core compiled as in its image
 # check  formatting, lint, types, and who may import whom
 # bench  what the exchange can take; writes benchmarks/results.json
 # format rewrite the code in the house format
@@ -11,7 +12,7 @@
 #
 # Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
 
-.PHONY: run test test-unit coverage check bench format lock
+.PHONY: run test test-unit coverage test-compiled check bench format lock
 
 BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
@@ -35,6 +36,9 @@ test-unit: .venv/.tools
 coverage: .venv/.tools
 	$(BIN)/python -m coverage run -m pytest -m "not hypothesis" $(addprefix tests/unit/,$(COVERED))
 	$(BIN)/python -m coverage report
+
+test-compiled: .venv/.tools
+	@scripts/test-compiled $(BIN)/python $(ARGS)
 
 check: .venv/.tools
 	$(BIN)/ruff format --check

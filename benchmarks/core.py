@@ -23,14 +23,14 @@ BATCH = 100
 def measure_core(count: int, peer_count: int) -> dict[str, Any]:
     """Every scenario, interpreted and compiled, growth, auctions, recovery, and the peers."""
     names = [*SCENARIOS, f"mixed{WITH_LIMITS}"]
-    interpreted = _scenarios(sys.executable, names, count)
-    for_peers = _scenarios(sys.executable, SCENARIOS, peer_count)
+    interpreted = _scenarios(names, count)
+    for_peers = _scenarios(SCENARIOS, peer_count)
     compiled: dict[str, int] | str
     for_peers_compiled: dict[str, int] | str
     try:
-        with compiled_engine() as python:
-            compiled = _compare(_scenarios(python, names, count), interpreted)
-            for_peers_compiled = _rates(_scenarios(python, SCENARIOS, peer_count))
+        with compiled_engine() as environment:
+            compiled = _compare(_scenarios(names, count, environment), interpreted)
+            for_peers_compiled = _rates(_scenarios(SCENARIOS, peer_count, environment))
     except CannotCompile as error:
         compiled = for_peers_compiled = f"cannot be compiled here: {error}"
     return {
@@ -52,15 +52,18 @@ def measure_core(count: int, peer_count: int) -> dict[str, Any]:
 Scenarios = dict[str, dict[str, Any]]
 
 
-def _scenarios(python: str, names: list[str] | tuple[str, ...], count: int) -> Scenarios:
-    """What `benchmarks.core_runner` measures with a Python, each scenario in its own process."""
+def _scenarios(
+    names: list[str] | tuple[str, ...], count: int, environment: dict[str, str] | None = None
+) -> Scenarios:
+    """What `benchmarks.core_runner` measures, each scenario in its own process."""
     return {
         name: json.loads(
             subprocess.run(
-                [python, "-m", "benchmarks.core_runner", name, str(count)],
+                [sys.executable, "-m", "benchmarks.core_runner", name, str(count)],
                 capture_output=True,
                 check=True,
                 cwd=ROOT,
+                env=environment,
             ).stdout
         )
         for name in names

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from exchange_shared.bus.topology import declare_topology
+from tests.support.compiled_core import CORE_FILE, core_is_compiled
 from tests.support.servers import PostgresServer, RabbitMQServer
 
 DATABASES = ("clearing_data", "market_data")
@@ -17,9 +18,18 @@ DATABASES = ("clearing_data", "market_data")
 _virtual_hosts = itertools.count(1)
 
 
-def pytest_report_header() -> str:
-    """Tell on which broker the tests run: another version may behave in another way."""
-    return f"RabbitMQ: {RabbitMQServer.version()} ({RabbitMQServer.program()})"
+def pytest_configure() -> None:
+    """Refuse to take the interpreted core for the compiled one, whose proof the run would be."""
+    if os.environ.get("EXPECT_COMPILED_CORE") == "1" and not core_is_compiled():
+        raise pytest.UsageError(f"the core is not compiled: it is {CORE_FILE}")
+
+
+def pytest_report_header() -> list[str]:
+    """Tell on which broker and which core the tests run: others may behave in another way."""
+    return [
+        f"RabbitMQ: {RabbitMQServer.version()} ({RabbitMQServer.program()})",
+        f"core: {'compiled' if core_is_compiled() else 'interpreted'}",
+    ]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
