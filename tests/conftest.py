@@ -41,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(server)
 
 
+@pytest.fixture
+async def flood() -> None:
+    """Leave asyncio's debug mode, which records a stack for each of thousands of tasks."""
+    asyncio.get_running_loop().set_debug(False)
+
+
 @dataclass(frozen=True)
 class Databases:
     """The URLs of a fresh pair of databases with their tables, in which nothing is stored."""

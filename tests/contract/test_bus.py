@@ -179,6 +179,7 @@ async def test_big_messages_arrive_whole(bus: Bus) -> None:
     assert bodies(await read_all(bus, ORDER_ENTRY)) == [b"small", big, b""]
 
 
+@pytest.mark.usefixtures("flood")
 async def test_a_slow_reader_is_handed_a_bounded_number_at_once(bus: Bus) -> None:
     total = 5_000
     await bus.publish(ORDER_ENTRY, b"0")

@@ -106,6 +106,7 @@ async def test_an_unknown_queue_is_refused(path: Path) -> None:
     await bus.close()
 
 
+@pytest.mark.usefixtures("flood")
 async def test_what_is_no_longer_in_memory_is_read_from_the_file(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +187,7 @@ async def test_closing_gives_up_on_a_log_that_cannot_be_written_to(
     other.close()
 
 
+@pytest.mark.usefixtures("flood")
 async def test_the_drawer_for_dead_letters_keeps_the_newest(path: Path) -> None:
     bus = await SQLiteBus.open(path)
     await asyncio.gather(*[bus.publish(DEAD_LETTER, b"%d" % n) for n in range(1_100)])
