@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from exchange_shared.bus.topology import declare_topology
+from tests.support.broker import NOT_OURS, Broker
 from tests.support.compiled_core import CORE_FILE, core_is_compiled
+from tests.support.processes import ServerFailed
 from tests.support.servers import PostgresServer, RabbitMQServer
 
 DATABASES = ("clearing_data", "market_data")
@@ -19,7 +22,11 @@ _virtual_hosts = itertools.count(1)
 
 
 def pytest_configure() -> None:
-    """Refuse to take the interpreted core for the compiled one, whose proof the run would be."""
+    """Refuse half a broker, and the interpreted core where the compiled one is to be proved."""
+    try:
+        Broker.given()
+    except ServerFailed as error:
+        raise pytest.UsageError(str(error)) from error
     if os.environ.get("EXPECT_COMPILED_CORE") == "1" and not core_is_compiled():
         raise pytest.UsageError(f"the core is not compiled: it is {CORE_FILE}")
 
@@ -27,9 +34,19 @@ def pytest_configure() -> None:
 def pytest_report_header() -> list[str]:
     """Tell on which broker and which core the tests run: others may behave in another way."""
     return [
-        f"RabbitMQ: {RabbitMQServer.version()} ({RabbitMQServer.program()})",
+        f"RabbitMQ: {_broker_of_the_tests()}",
         f"core: {'compiled' if core_is_compiled() else 'interpreted'}",
     ]
+
+
+def _broker_of_the_tests() -> str:
+    given = Broker.given()
+    if given is not None:
+        try:
+            return f"{given.version()} ({given.management_url})"
+        except (ServerFailed, httpx.TransportError) as error:
+            raise pytest.UsageError(f"{given.management_url} cannot be used: {error}") from error
+    return f"{RabbitMQServer.program_version()} ({RabbitMQServer.program()})"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,8 +80,12 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_server() -> Iterator[RabbitMQServer]:
-    """A RabbitMQ of our own. A test that kills it starts it again."""
+def rabbitmq_server() -> Iterator[Broker]:
+    """A RabbitMQ: the one that the environment names, or one of our own."""
+    given = Broker.given()
+    if given is not None:
+        yield given
+        return
     if RabbitMQServer.program() is None:
         reason = "rabbitmq-server is missing (Debian and Ubuntu: apt-get install rabbitmq-server)"
         if os.environ.get("CI") == "true":
@@ -74,9 +95,17 @@ def rabbitmq_server() -> Iterator[RabbitMQServer]:
         yield server
 
 
-async def _start_again(server: PostgresServer | RabbitMQServer) -> None:
+@pytest.fixture
+def own_rabbitmq_server(rabbitmq_server: Broker) -> RabbitMQServer:
+    """A RabbitMQ of our own. A test that kills it starts it again."""
+    if not isinstance(rabbitmq_server, RabbitMQServer):
+        pytest.skip(NOT_OURS)
+    return rabbitmq_server
+
+
+async def _start_again(server: PostgresServer | Broker) -> None:
     """Start a server that a failed test left killed, so that no other test fails with it."""
-    if server.pid is None:
+    if isinstance(server, PostgresServer | RabbitMQServer) and server.pid is None:
         await asyncio.to_thread(server.start)
 
 
@@ -111,8 +140,8 @@ async def databases(
 
 
 @pytest.fixture
-async def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> AsyncIterator[str]:
-    """A virtual host of our RabbitMQ with the exchange's queues, all of them empty."""
+async def rabbitmq_url(rabbitmq_server: Broker) -> AsyncIterator[str]:
+    """A virtual host of the RabbitMQ with the exchange's queues, all of them empty."""
     await _start_again(rabbitmq_server)
     virtual_host = f"test-{next(_virtual_hosts)}"
     url = await asyncio.to_thread(rabbitmq_server.create_virtual_host, virtual_host)

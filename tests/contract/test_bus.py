@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, BusClosed, LogTruncated
+from tests.support.broker import Broker
 from tests.support.bus import bodies, read, read_all
 from tests.support.bus_stages import BusStage, MemoryStage, RabbitMQStage, SQLiteStage
-from tests.support.servers import RabbitMQServer
 
 MOST_HELD = 1_000
 """More than any adapter yields at once."""
@@ -22,7 +22,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> BusStage:
         return MemoryStage()
     if request.param == "sqlite":
         return SQLiteStage(tmp_path)
-    server: RabbitMQServer = request.getfixturevalue("rabbitmq_server")
+    server: Broker = request.getfixturevalue("rabbitmq_server")
     url: str = request.getfixturevalue("rabbitmq_url")
     return RabbitMQStage(server, url.rpartition("/")[2])
 

@@ -11,6 +11,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 from exchange_shared.bus import DEAD_LETTER, ORDER_ENTRY, BusClosed, LogDiffers, open_bus
 from exchange_shared.bus.rabbitmq import RabbitMQBus
 from exchange_shared.bus.topology import BROKER_EXCHANGE, declare_topology
+from tests.support.broker import Broker
 from tests.support.bus import bodies, read, read_all
 from tests.support.servers import RabbitMQServer
 
@@ -51,7 +52,7 @@ async def test_a_url_of_amqp_opens_this_adapter(rabbitmq_url: str) -> None:
 
 
 async def test_it_needs_no_right_to_configure_the_broker(
-    rabbitmq_server: RabbitMQServer, rabbitmq_url: str
+    rabbitmq_server: Broker, rabbitmq_url: str
 ) -> None:
     virtual_host = rabbitmq_url.rpartition("/")[2]
     await asyncio.to_thread(rabbitmq_server.create_user, *SERVICE.split(":"))
@@ -74,11 +75,12 @@ async def test_it_needs_no_right_to_configure_the_broker(
 
 
 async def test_the_broker_tells_who_wrote_a_message(
-    rabbitmq_server: RabbitMQServer, rabbitmq_url: str
+    rabbitmq_server: Broker, rabbitmq_url: str
 ) -> None:
     virtual_host = rabbitmq_url.rpartition("/")[2]
     await asyncio.to_thread(rabbitmq_server.create_user, *SERVICE.split(":"))
     await asyncio.to_thread(rabbitmq_server.grant, "service", virtual_host)
+    administrator = rabbitmq_server.administrator
 
     async def write_unsigned(body: bytes, user: str | None = None) -> None:
         async with await aio_pika.connect(rabbitmq_url) as connection:
@@ -97,11 +99,13 @@ async def test_the_broker_tells_who_wrote_a_message(
         bus = RabbitMQBus(url)
         await bus.publish(ORDER_ENTRY, b"signed")
         await bus.close()
-    with pytest.raises(ChannelPreconditionFailed, match="authenticated user was 'guest'"):
+    with pytest.raises(
+        ChannelPreconditionFailed, match=f"authenticated user was '{administrator}'"
+    ):
         await write_unsigned(b"forged", user="service")
     await write_unsigned(b"kept secret")
 
-    assert await users(None, 4) == [None, "service", "guest", ""]
+    assert await users(None, 4) == [None, "service", administrator, ""]
     assert await users(2, 1) == [""]
 
 
@@ -131,7 +135,7 @@ async def test_a_dead_letter_waits_in_a_queue_for_people(
 
 
 async def test_queues_that_nobody_has_declared_yet_are_waited_for(
-    rabbitmq_server: RabbitMQServer,
+    rabbitmq_server: Broker,
 ) -> None:
     url = await asyncio.to_thread(rabbitmq_server.create_virtual_host, "bare")
     publisher, subscriber = RabbitMQBus(url), RabbitMQBus(url)
@@ -173,18 +177,18 @@ async def test_a_queue_that_is_gone_is_told_to_publisher_and_reader(
 
 @pytest.mark.slow
 async def test_a_killed_broker_is_told_and_waited_for(
-    bus: RabbitMQBus, rabbitmq_server: RabbitMQServer
+    bus: RabbitMQBus, own_rabbitmq_server: RabbitMQServer
 ) -> None:
     await bus.publish(ORDER_ENTRY, b"before")
     async with aclosing(bus.subscribe(ORDER_ENTRY, None)) as stream:
         messages = await anext(stream)
         reading = asyncio.create_task(anext(stream))
-        await asyncio.to_thread(rabbitmq_server.kill)
+        await asyncio.to_thread(own_rabbitmq_server.kill)
         publishing = asyncio.create_task(bus.publish(ORDER_ENTRY, b"after"))
         await until_troubled(bus)
         assert not publishing.done()
 
-        await asyncio.to_thread(rabbitmq_server.start)
+        await asyncio.to_thread(own_rabbitmq_server.start)
         await publishing
         messages += await reading
 
@@ -194,7 +198,7 @@ async def test_a_killed_broker_is_told_and_waited_for(
 
 @pytest.mark.slow
 async def test_a_stuck_broker_is_told_and_waited_for(
-    bus: RabbitMQBus, rabbitmq_server: RabbitMQServer
+    bus: RabbitMQBus, own_rabbitmq_server: RabbitMQServer
 ) -> None:
     sent: list[bytes] = []
     resumed = asyncio.Event()
@@ -205,11 +209,11 @@ async def test_a_stuck_broker_is_told_and_waited_for(
             await bus.publish(ORDER_ENTRY, sent[-1])
 
     publishing = asyncio.create_task(publish())
-    rabbitmq_server.pause()
+    own_rabbitmq_server.pause()
     try:
         assert "publish to order_entry" in await until_troubled(bus)
     finally:
-        rabbitmq_server.resume()
+        own_rabbitmq_server.resume()
     await until_sound(bus)
     resumed.set()
     await publishing
@@ -246,7 +250,7 @@ async def test_a_cancelled_publish_leaves_no_trouble_behind(rabbitmq_url: str) -
 
 
 async def test_a_queue_that_was_lost_and_written_anew_is_not_read_on(
-    rabbitmq_server: RabbitMQServer, rabbitmq_url: str
+    rabbitmq_server: Broker, rabbitmq_url: str
 ) -> None:
     reader, writer = RabbitMQBus(rabbitmq_url), RabbitMQBus(rabbitmq_url)
     for body in (b"one", b"two"):

@@ -102,12 +102,12 @@ async def test_all_services_killed_at_once(exchange_on_servers: RunningExchange)
 
 
 async def test_the_broker_killed_under_load(
-    exchange_on_servers: RunningExchange, rabbitmq_server: RabbitMQServer
+    exchange_on_servers: RunningExchange, own_rabbitmq_server: RabbitMQServer
 ) -> None:
     async with trading(exchange_on_servers) as traders:
         await more_orders(traders)
-        await asyncio.to_thread(rabbitmq_server.kill)
-        await asyncio.to_thread(rabbitmq_server.start)
+        await asyncio.to_thread(own_rabbitmq_server.kill)
+        await asyncio.to_thread(own_rabbitmq_server.start)
         await more_orders(traders)
     await exchange_on_servers.assert_nothing_lost_or_doubled()
     await assert_every_acknowledged_order_is_there_once(exchange_on_servers, traders)

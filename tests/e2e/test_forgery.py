@@ -19,7 +19,7 @@ from exchange_shared.messages import (
 from tests.e2e.conftest import RunningExchange
 from tests.e2e.test_garbage import letters_on_the_broker, trade_once
 from tests.e2e.test_trading import open_account
-from tests.support.servers import RabbitMQServer
+from tests.support.broker import Broker
 
 PASSWORD = "stolen"
 
@@ -65,7 +65,7 @@ async def write_unsigned(url: str, queue: str, body: bytes) -> None:
 
 @pytest.mark.slow
 async def test_what_a_service_writes_in_the_name_of_another_has_no_effect(
-    exchange_on_servers: RunningExchange, rabbitmq_server: RabbitMQServer
+    exchange_on_servers: RunningExchange, rabbitmq_server: Broker
 ) -> None:
     exchange, stack = exchange_on_servers, exchange_on_servers.stack
     virtual_host = exchange.bus_url.rpartition("/")[2]

@@ -20,9 +20,10 @@ from exchange_migrations.runner import (
     number_migrations,
 )
 from exchange_migrations.settings import MigrationSettings
+from tests.support.broker import Broker
 from tests.support.paths import ROOT
 from tests.support.processes import free_port
-from tests.support.servers import PostgresServer, RabbitMQServer
+from tests.support.servers import PostgresServer
 
 FIRST = Migration(1, "first", "CREATE TABLE one (id integer)")
 SECOND = Migration(2, "second", "CREATE TABLE two (id integer)")
@@ -395,7 +396,7 @@ async def test_the_program_says_what_is_wrong_and_never_a_password(
 
 
 async def test_the_broker_gets_its_queues_and_users_who_may_only_do_their_work(
-    rabbitmq_server: RabbitMQServer, fresh_server: PostgresServer
+    rabbitmq_server: Broker, fresh_server: PostgresServer
 ) -> None:
     virtual_host = "prepared"
     admin_url = await asyncio.to_thread(rabbitmq_server.create_virtual_host, virtual_host)

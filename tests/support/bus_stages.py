@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from exchange_shared.bus import Bus
 from exchange_shared.bus.rabbitmq import RabbitMQBus
 from exchange_shared.bus.sqlite import SQLiteBus
 from exchange_shared.bus.topology import declare_topology
+from tests.support.broker import NOT_OURS, Broker
 from tests.support.memory_bus import MemoryBus, MemoryLog
 from tests.support.servers import RabbitMQServer
 
@@ -98,7 +101,7 @@ class SQLiteStage:
 class RabbitMQStage:
     """A virtual host; what is killed is the server."""
 
-    def __init__(self, server: RabbitMQServer, virtual_host: str) -> None:
+    def __init__(self, server: Broker, virtual_host: str) -> None:
         self._server = server
         self._virtual_host = virtual_host
         self.url = server.url(virtual_host)
@@ -109,6 +112,9 @@ class RabbitMQStage:
 
     async def publish_until_killed(self, queue: str) -> list[bytes]:
         """See `BusStage`."""
+        server = self._server
+        if not isinstance(server, RabbitMQServer):
+            pytest.skip(NOT_OURS)
         bus = RabbitMQBus(self.url)
         confirmed: list[bytes] = []
         enough = asyncio.Event()
@@ -124,8 +130,8 @@ class RabbitMQStage:
 
         publishing = asyncio.create_task(publish())
         await enough.wait()
-        await asyncio.to_thread(self._server.kill)
-        await asyncio.to_thread(self._server.start)
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
         up_again.set()
         await publishing
         await bus.close()

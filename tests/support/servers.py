@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 import asyncpg
 import httpx
 import psutil
 
+from tests.support.broker import Broker
 from tests.support.processes import (
     ServerFailed,
     ServerProcess,
@@ -209,7 +209,7 @@ class PostgresServer(_Server):
         return self.dsn(name)
 
 
-class RabbitMQServer(_Server):
+class RabbitMQServer(_Server, Broker):
     """RabbitMQ from the installed program, with the user `guest` and a virtual host per test.
 
     It has its own `epmd`, so two of them never meet.
@@ -224,7 +224,7 @@ class RabbitMQServer(_Server):
         return found or shutil.which("rabbitmq-server")
 
     @classmethod
-    def version(cls) -> str:
+    def program_version(cls) -> str:
         """What `program` says of its version, or why it says nothing."""
         program = cls.program()
         if program is None:
@@ -239,24 +239,20 @@ class RabbitMQServer(_Server):
         return answer.stdout.strip()
 
     def __init__(self, *, max_message_bytes: int = 16 * 1024 * 1024) -> None:
-        super().__init__("rabbitmq")
+        _Server.__init__(self, "rabbitmq")
         self._max_message_bytes = max_message_bytes
         self.user = None  # it runs as whoever we are
         self.port = free_port()
         self._management_port = free_port()
+        Broker.__init__(
+            self,
+            f"amqp://guest:guest@127.0.0.1:{self.port}",
+            f"http://127.0.0.1:{self._management_port}",
+        )
         self._epmd_port = free_port()
         self._dist_port = free_port()
         self._process: ServerProcess | None = None
         self._epmd: ServerProcess | None = None
-
-    def url(self, virtual_host: str = "/", credentials: str = "guest:guest") -> str:
-        """Where to connect to one of its virtual hosts, with `user:password`."""
-        return f"amqp://{credentials}@127.0.0.1:{self.port}/{quote(virtual_host, safe='')}"
-
-    @property
-    def management_url(self) -> str:
-        """Where its management API is."""
-        return f"http://127.0.0.1:{self._management_port}"
 
     @property
     def pid(self) -> int | None:
@@ -314,7 +310,7 @@ class RabbitMQServer(_Server):
         if not _listens(self.port):
             return False
         try:
-            return self._manage("GET", "health/checks/local-alarms").status_code == 200
+            return self.manage("GET", "health/checks/local-alarms").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -347,41 +343,3 @@ class RabbitMQServer(_Server):
             self._epmd.end()
             self._epmd = None
         super().close()
-
-    def create_virtual_host(self, name: str) -> str:
-        """Make a virtual host with nothing in it; returns its URL."""
-        self._expect(self._manage("PUT", f"vhosts/{quote(name, safe='')}"))
-        self.grant("guest", name)
-        return self.url(name)
-
-    def delete_virtual_host(self, name: str) -> None:
-        """Remove a virtual host and all that is in it."""
-        self._expect(self._manage("DELETE", f"vhosts/{quote(name, safe='')}"))
-
-    def create_user(self, name: str, password: str) -> None:
-        """Make a user without any permission."""
-        self._expect(self._manage("PUT", f"users/{name}", {"password": password, "tags": ""}))
-
-    def grant(
-        self,
-        user: str,
-        virtual_host: str,
-        *,
-        configure: str = ".*",
-        write: str = ".*",
-        read: str = ".*",
-    ) -> None:
-        """Set what a user may do in a virtual host, as patterns of names."""
-        rights = {"configure": configure, "write": write, "read": read}
-        path = f"permissions/{quote(virtual_host, safe='')}/{user}"
-        self._expect(self._manage("PUT", path, rights))
-
-    def _manage(self, method: str, path: str, body: object = None) -> httpx.Response:
-        url = f"http://127.0.0.1:{self._management_port}/api/{path}"
-        return httpx.request(
-            method, url, json=body, auth=("guest", "guest"), timeout=30.0, trust_env=False
-        )
-
-    def _expect(self, response: httpx.Response) -> None:
-        if not response.is_success:
-            raise ServerFailed(f"{response.request.url}: {response.status_code} {response.text}")
