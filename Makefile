@@ -3,6 +3,8 @@
 #        EXCHANGE_… name that the program reads
 # test   every test; ARGS="-k book" is handed to pytest
 # test-unit  the tests that need no server
+# test-contract  what the queues must do, on SQLite and RabbitMQ; TEST_RABBITMQ_URL and
+#        TEST_RABBITMQ_MANAGEMENT_URL name a broker for it, in which virtual hosts come and go
 # coverage   whether the tests reach every branch of what decides about money, shares and priority
 # test-compiled  the core's tests, and 50,000 compared commands, on the core compiled as in its image
 # check  formatting, lint, types, and who may import whom
@@ -12,7 +14,7 @@
 #
 # Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
 
-.PHONY: run test test-unit coverage test-compiled check bench format lock
+.PHONY: run test test-unit test-contract coverage test-compiled check bench format lock
 
 BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
@@ -31,6 +33,10 @@ test: .venv/.tools
 
 test-unit: .venv/.tools
 	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+test-contract: .venv/.tools
+	@test -n "$(TEST_RABBITMQ_URL)" || scripts/install-test-servers
+	$(BIN)/python -m pytest tests/contract $(ARGS)
 
 # Without the tests that draw their own examples: what those happen to reach proves nothing.
 coverage: .venv/.tools
