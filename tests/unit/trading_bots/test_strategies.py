@@ -1,4 +1,4 @@
-"""The strategies: what each decides, within its means, and the market that all of them make."""
+"""The strategies: what each decides, within its means."""
 
 from random import Random
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from exchange_shared.messages import Side
-from tests.support.toy_market import INITIAL_CASH_E4, ToyMarket
 from trading_bots.strategies import (
     STRATEGIES,
     Account,
@@ -20,8 +19,6 @@ from trading_bots.strategies import (
     make_strategy,
 )
 from trading_bots.strategies.view import cost_e4
-
-FIVE_BOTS = ["market_maker", "random_walk", "gaussian", "uniform", "retail"]
 
 
 def quote(**changes: int | None) -> Quote:
@@ -45,15 +42,6 @@ def view(
 
 def resting(order_id: int, side: Side = "buy", quantity: int = 1) -> OpenOrder:
     return OpenOrder(order_id, "MSFT", side, quantity, 90_0000)
-
-
-def crowd(names: list[str], seed: int) -> ToyMarket:
-    return ToyMarket(
-        {
-            name: make_strategy(name, Random(f"{seed} {name}"), orders_per_second=50)
-            for name in names
-        }
-    )
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -243,33 +231,3 @@ def test_a_market_order_needs_somebody_on_the_other_side() -> None:
 def test_an_unknown_strategy_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no strategy is called 'luck'; there are random_walk"):
         make_strategy("luck", Random(1))
-
-
-@pytest.mark.parametrize(
-    ("names", "seconds"), [(FIVE_BOTS, 1_800.0), ([*FIVE_BOTS, "flood"], 300.0)]
-)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_bots_make_a_lively_and_sane_market(
-    names: list[str], seconds: float, seed: int
-) -> None:
-    market = crowd(names, seed)
-    market.run(seconds)
-    for security_id, last_quote in market.quotes.items():
-        prices = [price_e4 for _, name, price_e4, _ in market.trades if name == security_id]
-        reference_e4 = last_quote.reference_e4
-        assert len(prices) > seconds / 5, "it trades"
-        assert 0.8 * reference_e4 < min(prices) <= max(prices) < 1.25 * reference_e4
-        assert max(prices) - min(prices) > 0.005 * reference_e4, "its price moves"
-        assert last_quote.bid_e4 is not None
-        assert last_quote.ask_e4 is not None
-        assert 0 < last_quote.ask_e4 - last_quote.bid_e4 < 0.01 * reference_e4
-    for trader in market.traders.values():
-        assert trader.most_open_orders <= 40
-        assert trader.refused == 0
-        assert (
-            trader.cash_e4
-            + sum(trader.shares[name] * (item.last_e4 or 0) for name, item in market.quotes.items())
-            > 80_000_0000
-        ), f"{trader.name} keeps most of what it had"
-    cash_e4 = sum(trader.cash_e4 for trader in market.traders.values())
-    assert cash_e4 + market.fees_e4 == INITIAL_CASH_E4 * len(names)

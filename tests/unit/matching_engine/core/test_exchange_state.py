@@ -1,13 +1,8 @@
 """The engine's state: always sound, and the same however it was reached."""
 
-import hashlib
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,10 +21,10 @@ from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS
 from matching_engine.core.market import MAX_ENDED_EXPIRIES
 from matching_engine.core.snapshot.format import decode_state, encode_state
 from tests.support.flows import market_commands, order_flow
-from tests.support.paths import ROOT
 from tests.support.rich_flow import rich_flow
 from tests.support.rich_market import Shape
 from tests.support.rich_shapes import SHAPES
+from tests.support.state_hashes import hashes_of_all_shapes
 
 
 def run(exchange: Exchange, seed: int, count: int) -> list[AnyEvent]:
@@ -108,18 +103,6 @@ def test_an_accepted_order_tells_every_option_of_its_command() -> None:
     assert told == set(OrderOptions.__struct_fields__)
 
 
-def hashes_of_all_shapes() -> list[str]:
-    """Over the events and the last state of a stream of every shape."""
-    hashes: list[str] = []
-    for shape in SHAPES:
-        exchange, digest = Exchange(), hashlib.sha256()
-        for command in rich_flow(7, 400, shape):
-            for event in exchange.apply(command):
-                digest.update(msgspec.json.encode(event))
-        hashes += [digest.hexdigest(), exchange.state_hash()]
-    return hashes
-
-
 def test_the_same_commands_give_the_same_events_and_state() -> None:
     assert hashes_of_all_shapes() == hashes_of_all_shapes()
 
@@ -129,23 +112,6 @@ def test_another_command_gives_another_state_hash() -> None:
     run(first, 7, 300)
     run(second, 8, 300)
     assert first.state_hash() != second.state_hash()
-
-
-@pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
-def test_the_state_does_not_depend_on_pythons_hash_seed(hash_seed: str) -> None:
-    program = (
-        "from tests.unit.matching_engine.core.test_exchange_state import hashes_of_all_shapes;"
-        "print(*hashes_of_all_shapes())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == hashes_of_all_shapes()
 
 
 def test_every_rule_is_exercised_by_the_flow() -> None:
