@@ -1,4 +1,4 @@
-"""What `docker-compose.yml`, the Dockerfiles and `constraints.txt` promise to whoever runs them."""
+"""What `docker-compose.yml`, the Dockerfile and `constraints.txt` promise to whoever runs them."""
 
 import re
 from typing import Any
@@ -12,7 +12,14 @@ from tests.support.paths import ROOT
 SERVICES = ["order-entry-gateway", "matching-engine", "clearinghouse", "market-data-feed"]
 BOTS = ["market-maker", "random-walk", "gaussian", "uniform", "retail"]
 OURS = ["migrations", *SERVICES, *BOTS]
-IMAGES = ["migrations", *SERVICES, "trading-bots"]
+IMAGES = {
+    "migrations": "migrations",
+    **dict(zip(SERVICES, SERVICES, strict=True)),
+    "market-maker": "trading-bots",
+}
+"""The containers whose images are built, and the folder of each."""
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 CONTAINERS: dict[str, Any] = yaml.safe_load(VARIABLE.sub(r"\2", COMPOSE_TEXT))["services"]
@@ -58,11 +65,27 @@ def test_our_containers_cannot_write_their_file_systems(name: str) -> None:
     assert CONTAINERS[name]["tmpfs"] == ["/tmp"]  # noqa: S108
 
 
-@pytest.mark.parametrize("folder", IMAGES)
-def test_our_images_do_not_run_as_root(folder: str) -> None:
-    lines = (ROOT / folder / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+def test_our_image_does_not_run_as_root() -> None:
+    users = [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("USER ")]
     assert users == ["exchange"]
+
+
+@pytest.mark.parametrize(("name", "folder"), IMAGES.items())
+def test_an_image_is_that_of_its_service(name: str, folder: str) -> None:
+    arguments = CONTAINERS[name]["build"]["args"]
+    assert arguments["SERVICE"] == folder
+    assert (ROOT / folder / arguments["MODULE"] / "__main__.py").exists()
+    assert CONTAINERS[name]["image"] == f"stock-exchange/{folder}"
+    assert arguments.get("CORE") == ("compiled" if folder == "matching-engine" else None)
+    assert ("PORT" in arguments) == (folder in SERVICES)
+
+
+def test_the_market_file_is_the_one_beside_the_compose_file() -> None:
+    (mount,) = CONTAINERS["order-entry-gateway"]["volumes"]
+    assert (ROOT / mount["source"]).exists()
+    assert mount["target"] == "/app/exchange.toml"
+    assert mount["read_only"] is True
+    assert mount["bind"] == {"create_host_path": False}
 
 
 @pytest.mark.parametrize(("name", "user"), [("rabbitmq", "rabbitmq"), ("postgres", "postgres")])
@@ -87,11 +110,16 @@ def test_services_start_when_what_they_need_is_prepared(name: str) -> None:
 
 
 def test_what_must_survive_a_restart_is_in_named_volumes() -> None:
-    volumes = {name: c["volumes"] for name, c in CONTAINERS.items() if "volumes" in c}
+    volumes = {
+        name: [volume for volume in c["volumes"] if isinstance(volume, str)]
+        for name, c in CONTAINERS.items()
+        if "volumes" in c
+    }
     assert volumes == {
         "rabbitmq": ["rabbitmq:/var/lib/rabbitmq"],
         "postgres": ["postgres:/var/lib/postgresql/data"],
         "matching-engine": ["snapshots:/var/lib/exchange"],
+        "order-entry-gateway": [],
     }
     assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"rabbitmq", "postgres", "snapshots"}
 
@@ -151,7 +179,5 @@ def test_pinned_versions_name_no_index_and_no_path() -> None:
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!+]+", line)] == []
 
 
-@pytest.mark.parametrize("folder", IMAGES)
-def test_no_image_names_an_index_of_packages(folder: str) -> None:
-    text = (ROOT / folder / "Dockerfile").read_text(encoding="utf-8")
-    assert not re.search(r"index-url|find-links|https?://", text)
+def test_the_image_names_no_index_of_packages() -> None:
+    assert not re.search(r"index-url|find-links|https?://", DOCKERFILE)
