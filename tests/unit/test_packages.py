@@ -34,7 +34,6 @@ EXTRA_OF_ROOM = {
     "postgres": "postgres",
     "heartbeats": "bus",
     "http": "http",
-    "http_protocol": "http",
     "metrics": "http",
     "opening": "http",
     "runner": "service",

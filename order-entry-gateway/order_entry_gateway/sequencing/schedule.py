@@ -41,10 +41,6 @@ class Schedule:
             # Each 7 days have a trading day, unless all of them are holidays.
             self._days_to_look = 7 * (len(config.holidays) + 1) + 1
 
-    def phase_at(self, time_us: int) -> PhaseStart:
-        """The phase at a time; it may have begun days before."""
-        return next(self._phases_back(time_us))
-
     def latest_phases(self, time_us: int) -> list[PhaseStart]:
         """The latest close until a time, and after it the phase at that time if it is another."""
         phases = self._phases_back(time_us)

@@ -19,7 +19,7 @@ from exchange_shared.http import (
     json_response,
     read_json,
 )
-from exchange_shared.http_protocol import MAX_HEAD_BYTES
+from exchange_shared.http.protocol import MAX_HEAD_BYTES
 from exchange_shared.metrics import Metrics
 
 

@@ -39,18 +39,22 @@ def phases(plan: Schedule, begin: str, count: int) -> list[tuple[str, str]]:
     now_us = us(begin)
     found: list[tuple[str, str]] = []
     for _ in range(count):
-        phase = plan.phase_at(now_us)
+        phase = plan.latest_phases(now_us)[-1]
         found.append((text(phase.begins_us), phase.phase))
         change_us = plan.next_change_us(now_us)
         assert change_us is not None
-        assert plan.phase_at(change_us - 1) == phase
+        assert plan.latest_phases(change_us - 1)[-1] == phase
         now_us = change_us
     return found
 
 
 def test_without_a_schedule_there_is_one_phase_without_beginning_and_end() -> None:
     for now_us in (0, us("2026-07-01 13:30")):
-        assert Schedule(None).phase_at(now_us) == ALWAYS_OPEN == PhaseStart("", 0, "continuous")
+        assert (
+            Schedule(None).latest_phases(now_us)[-1]
+            == ALWAYS_OPEN
+            == PhaseStart("", 0, "continuous")
+        )
         assert Schedule(None).latest_phases(now_us) == [ALWAYS_OPEN]
         assert Schedule(None).next_change_us(now_us) is None
 
@@ -166,12 +170,12 @@ def test_the_latest_close_goes_before_the_phase(
     found = plan.latest_phases(us(now))
     assert [text(phase.begins_us) for phase in found] == expected
     assert found[0].phase == "closed"
-    assert found[-1] == plan.phase_at(us(now))
+    assert found[-1] == plan.latest_phases(us(now))[-1]
 
 
 def test_a_schedule_is_named_by_what_it_says_and_not_by_how_it_is_written() -> None:
     def name(**changes: Any) -> str:
-        return schedule(**changes).phase_at(0).schedule_id
+        return schedule(**changes).latest_phases(0)[-1].schedule_id
 
     assert name() == name(days=["fri", "thu", "wed", "tue", "mon"], holidays=[])
     holiday = date(2026, 12, 25)

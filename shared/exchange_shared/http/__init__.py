@@ -1,0 +1,34 @@
+"""What the HTTP servers share: the error shape, exact JSON, strict calls, health, the server."""
+
+from exchange_shared.http.app import Health, create_app, readiness_response
+from exchange_shared.http.bodies import (
+    MAX_BODY_BYTES,
+    MAX_WEBSOCKET_FRAME_BYTES,
+    decode_json,
+    encode_json,
+    error_response,
+    json_response,
+    read_json,
+)
+from exchange_shared.http.errors import ApiError, validation_error
+from exchange_shared.http.server import MAX_CONNECTIONS, HttpServer
+from exchange_shared.http.strictness import StrictRoute, check_query
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MAX_CONNECTIONS",
+    "MAX_WEBSOCKET_FRAME_BYTES",
+    "ApiError",
+    "Health",
+    "HttpServer",
+    "StrictRoute",
+    "check_query",
+    "create_app",
+    "decode_json",
+    "encode_json",
+    "error_response",
+    "json_response",
+    "read_json",
+    "readiness_response",
+    "validation_error",
+]

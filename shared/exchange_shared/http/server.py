@@ -1,0 +1,86 @@
+"""The server itself: one socket, bound at once, with limits."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exchange_shared.http.bodies import MAX_WEBSOCKET_FRAME_BYTES, error_response
+from exchange_shared.http.errors import ApiError
+from exchange_shared.http.protocol import HttpProtocol, WebSocketProtocol
+
+MAX_CONNECTIONS = 2_000
+_LAST_WORDS_SECONDS = 0.5
+"""How much longer than the requests under way the server itself may take to end."""
+
+UNREAD_MILLISECONDS = 30_000
+"""How long a peer may leave what was sent to it unread before the system ends the connection."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the runner has them, for every server of a process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an application on a socket that is bound at once, so that its port is known."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float) -> None:
+        self._socket = socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=2_048,
+        )
+        self.port: int = self._socket.getsockname()[1]
+        # Accepted connections inherit both. asyncio itself sets the first on no server's sockets.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            self._socket.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS
+            )
+        config = uvicorn.Config(
+            self._limited(app),
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws_max_size=MAX_WEBSOCKET_FRAME_BYTES,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=max(1, int(drain_seconds)),
+        )
+        self._drain_seconds = drain_seconds
+        self._server = _Server(config)
+        self._serving: asyncio.Task[None] | None = None
+
+    def _limited(self, app: ASGIApp) -> ASGIApp:
+        """The application, for as many connections at a time as the limit says."""
+
+        async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+            connections = len(self._server.server_state.connections)
+            if connections > MAX_CONNECTIONS and scope["type"] == "http":
+                message = f"{MAX_CONNECTIONS} connections are open, which is the limit"
+                error = ApiError(503, "too_many_connections", message, retry_after_seconds=1)
+                await error_response(error)(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return limited
+
+    async def serve(self) -> None:
+        """Answer requests until `close`."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        await asyncio.shield(self._serving)  # cancelling this leaves it time to drain
+
+    async def close(self) -> None:
+        """Take no new connections, and return when the open requests are answered, or late."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await asyncio.wait([self._serving], timeout=self._drain_seconds + _LAST_WORDS_SECONDS)
