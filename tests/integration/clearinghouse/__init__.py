@@ -1,0 +1,1 @@
+"""The clearinghouse on a real Postgres."""

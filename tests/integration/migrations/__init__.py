@@ -1,0 +1,1 @@
+"""The job that prepares databases and broker."""
