@@ -46,6 +46,7 @@ async def test_messages_are_read_in_the_order_in_which_they_were_published(bus: 
     assert positions == sorted(set(positions))
 
 
+@pytest.mark.usefixtures("flood")
 async def test_messages_published_together_keep_their_order(bus: Bus) -> None:
     sent = [b"%d" % number for number in range(300)]
 
