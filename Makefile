@@ -1,6 +1,6 @@
 # run    the whole exchange in one process, with bots and the web page; no Docker, no server
-#        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where; each is short for the
-#        EXCHANGE_… name that the program reads
+#        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where; QUIET=1 shows no line
+#        every ten seconds; each is short for the EXCHANGE_… name that the program reads
 # test   every test; ARGS="-k book" is handed to pytest
 # test-unit  the tests that need no server
 # test-contract  what the queues must do, on SQLite and RabbitMQ; TEST_RABBITMQ_URL and
@@ -21,7 +21,7 @@ PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data
 COVERED := matching_engine clearinghouse market_data_feed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-SHORT_NAMES := BOTS GATEWAY_PORT FEED_PORT DATA_DIR
+SHORT_NAMES := BOTS GATEWAY_PORT FEED_PORT DATA_DIR QUIET
 $(foreach name,$(SHORT_NAMES),$(if $(filter-out undefined,$(origin $(name))),$(eval export EXCHANGE_$(name) := $$($(name)))))
 
 run: .venv/.packages

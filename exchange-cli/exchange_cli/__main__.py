@@ -5,6 +5,7 @@ import sys
 
 from exchange_cli.places import UnusablePlace
 from exchange_cli.run import run_exchange
+from exchange_cli.terminal import speak_plainly
 from exchange_cli.verify_command import verify_exchange
 from exchange_shared.bus import BusError
 from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
@@ -14,6 +15,7 @@ from exchange_shared.market import MarketFileError
 def main() -> None:
     """Read the command line and do what it says."""
     refuse_optimized()
+    speak_plainly()
     parser = argparse.ArgumentParser(prog="exchange", description="A stock exchange at home.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser(
@@ -22,7 +24,7 @@ def main() -> None:
         description="Run everything in this process: the four services on an embedded log and an"
         " embedded Postgres, and bots. Settings: EXCHANGE_BOTS, EXCHANGE_GATEWAY_PORT,"
         " EXCHANGE_FEED_PORT, EXCHANGE_HOST, EXCHANGE_DATA_DIR, EXCHANGE_MARKET_FILE,"
-        " EXCHANGE_OPERATOR_KEY.",
+        " EXCHANGE_OPERATOR_KEY, EXCHANGE_QUIET, EXCHANGE_LOG_LEVEL.",
     )
     verify = commands.add_parser(
         "verify",

@@ -4,9 +4,9 @@ import errno
 import os
 import socket
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
 
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _FIRST_FREE_PORT = 1_024
 
 
@@ -16,8 +16,18 @@ class UnusablePlace(Exception):
 
 def base_url(host: str, port: int) -> str:
     """The URL by which a program on this machine reaches a listener."""
-    address = _WILDCARDS.get(host, host)
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    return f"http://{_reachable(host, port)}"
+
+
+def _reachable(host: str, port: int) -> str:
+    """Address and port for a connection: the one that stands for all addresses is none."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return f"{host}:{port}"
+    if address.is_unspecified:
+        address = ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 
 def check_ports(host: str, gateway_port: int, feed_port: int) -> None:
@@ -45,7 +55,9 @@ def _check_port(host: str, port: int, setting: str) -> None:
             ) from error
         reason = os.strerror(error.errno or errno.EADDRINUSE)
         another = f"another, {_FIRST_FREE_PORT} or above" if port < _FIRST_FREE_PORT else "another"
-        raise UnusablePlace(f"{host}:{port}: {reason}; set {setting} to {another}") from error
+        raise UnusablePlace(
+            f"{_reachable(host, port)}: {reason}; set {setting} to {another}"
+        ) from error
 
 
 def check_data_dir(directory: Path) -> None:

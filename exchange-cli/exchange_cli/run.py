@@ -16,6 +16,8 @@ from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
 from exchange_cli.embedded_postgres import embedded_postgres
 from exchange_cli.places import base_url, check_data_dir, check_ports
 from exchange_cli.settings import LocalSettings
+from exchange_cli.terminal import say
+from exchange_cli.ticker import show_lines
 from exchange_migrations import create_databases, migrate
 from exchange_shared.bus import open_bus
 from exchange_shared.http import Health
@@ -48,6 +50,7 @@ BANNER = """\
     API pages       {gateway}/docs   (orders)
                     {feed}/docs   (prices, balances)
     Data            {data}
+    Operator        {operator}
 
   Trade from another terminal:
 
@@ -58,6 +61,10 @@ BANNER = """\
 
   Ctrl-C stops it; `make run` goes on where it was.
 """
+
+
+OPERATOR = "has the key in EXCHANGE_OPERATOR_KEY; docs/operating.md tells what it opens"
+NO_OPERATOR = "none; one with a key of 16 or more characters: EXCHANGE_OPERATOR_KEY=… make run"
 
 
 def run_exchange() -> None:
@@ -94,13 +101,6 @@ async def _run(
     admin_dsn: str,
 ) -> None:
     stop = stop_signal()
-    feed_settings = MarketDataFeedSettings(
-        market_dsn=SecretStr(market_dsn),
-        host=settings.host,
-        port=settings.feed_port,
-        gateway_url=base_url(settings.host, settings.gateway_port),
-        operator_key=settings.operator_key,
-    )
     gateway_settings = GatewaySettings(
         market_dsn=SecretStr(market_dsn),
         market_file=settings.market_file,
@@ -112,10 +112,17 @@ async def _run(
     gateway_door = Entrance("order-entry-gateway", Health())
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(BackgroundTasks())
-        feed_server = await stack.enter_async_context(serving(feed_door, feed_settings, servers))
         gateway_server = await stack.enter_async_context(
             serving(gateway_door, gateway_settings, servers)
         )
+        feed_settings = MarketDataFeedSettings(
+            market_dsn=SecretStr(market_dsn),
+            host=settings.host,
+            port=settings.feed_port,
+            gateway_port=gateway_server.port,
+            operator_key=settings.operator_key,
+        )
+        feed_server = await stack.enter_async_context(serving(feed_door, feed_settings, servers))
         opening = _open_services(
             settings,
             ClearinghouseSettings(clearing_dsn=clearing_dsn),
@@ -129,12 +136,14 @@ async def _run(
             stack.push_async_callback(gateway_server.close)
             feed_url = base_url(settings.host, feed_server.port)
             gateway_url = base_url(settings.host, gateway_server.port)
-            bots = await stack.enter_async_context(BackgroundTasks())
+            clients = await stack.enter_async_context(BackgroundTasks())
             if settings.bots:
-                _start_bots(bots, market, gateway_url, feed_url)
+                _start_bots(clients, market, gateway_url, feed_url)
             _print_banner(settings, market, gateway_url, feed_url)
-            await until_stopped(stop, *_tasks(*services), servers, bots)
-        print("\n  Stopping; nothing is lost.", flush=True)
+            if not settings.quiet:
+                clients.start(show_lines(gateway_url, feed_url, say), "ticker")
+            await until_stopped(stop, *_tasks(*services), servers, clients)
+        say("\n  Stopping; nothing is lost.")
 
 
 @asynccontextmanager
@@ -172,7 +181,7 @@ def _tasks(*services: Service) -> list[BackgroundTasks]:
 
 
 def _start_bots(
-    bots: BackgroundTasks, market: MarketConfig, gateway_url: str, feed_url: str
+    clients: BackgroundTasks, market: MarketConfig, gateway_url: str, feed_url: str
 ) -> None:
     for bot in market.bots:
         bot_settings = BotSettings(
@@ -182,7 +191,7 @@ def _start_bots(
             gateway_url=gateway_url,
             feed_url=feed_url,
         )
-        bots.start(_keep_bot(bot_settings), f"bot {bot.client_id}")
+        clients.start(_keep_bot(bot_settings), f"bot {bot.client_id}")
 
 
 async def _keep_bot(settings: BotSettings) -> None:
@@ -204,6 +213,7 @@ def _print_banner(
         feed=feed_url,
         gateway=gateway_url,
         data=settings.data_dir.resolve(),
+        operator=OPERATOR if settings.operator_key else NO_OPERATOR,
         security=market.securities[0].id,
     )
-    print(text, flush=True)
+    say(text)

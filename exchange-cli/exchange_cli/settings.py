@@ -10,10 +10,10 @@ from exchange_shared.settings import OperatorKey
 
 
 class LocalSettings(BaseSettings):
-    """Where the exchange of one process keeps its data and listens."""
+    """Where the exchange of one process keeps its data and listens. An empty one is none."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EXCHANGE_", extra="ignore", hide_input_in_errors=True
+        env_prefix="EXCHANGE_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
     bots: bool = True
@@ -25,6 +25,9 @@ class LocalSettings(BaseSettings):
     data_dir: Path = Path(".exchange")
     market_file: Path = Path("exchange.toml")
     operator_key: OperatorKey | None = None
+    quiet: bool = False
+    """Whether the terminal is told nothing while the exchange runs."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     @property

@@ -69,6 +69,9 @@ class Consumer:
         metrics.gauge(
             "feed_orphan_records", "Records of orders or securities that could not be read"
         ).set_function(lambda: projections.orphans)
+        metrics.gauge("feed_trades", "Trades that there have been").set_function(
+            lambda: sum(security.trades for security in projections.securities.values())
+        )
         self._behind: str | None = "the log has not been read yet"
 
     def problem(self) -> str | None:

@@ -94,7 +94,7 @@ async def open_market_data_feed(
         add_account_routes(app, reads)
         streams = Streams(reads, fanout, settings.max_stream_backlog, settings.allowed_origins)
         add_streams(app, streams)
-        add_dashboard(app, settings.gateway_url)
+        add_dashboard(app, settings.gateway_url, settings.gateway_port)
 
         tasks = await stack.enter_async_context(BackgroundTasks())
         tasks.start(database.watch(), f"{SERVICE}-database")

@@ -20,7 +20,10 @@ class MarketDataFeedSettings(OperatorSettings):
     """Whether everybody may read every account."""
 
     gateway_url: str = ""
-    """Where the page says the gateway is; by default on port 2400 of the page's own host."""
+    """Where the page says the gateway is; by default on `gateway_port` of the page's own host."""
+
+    gateway_port: int = Field(default=2400, ge=1, le=65_535)
+    """The port of the gateway on the host by whose name the page was opened."""
 
     max_unstored_rows: int = Field(default=200_000, ge=1)
     """Rows that may wait for Postgres; beyond it the feed stops reading."""

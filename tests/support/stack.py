@@ -163,11 +163,19 @@ class Stack:
 class EmbeddedStack:
     """The whole exchange as one process on embedded parts, as `make run` starts it."""
 
-    def __init__(self, *, market_file: Path = ROOT / "exchange.toml", bots: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        market_file: Path = ROOT / "exchange.toml",
+        bots: bool = False,
+        data_dir: str = "data",
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        """`data_dir` is a path inside a directory of its own; `settings` go before ours."""
         # Not pytest's own directory: its Postgres runs as another user when we are root, and a
         # second pytest on this machine would shut that user out.
         self.directory = Path(tempfile.mkdtemp(prefix="exchange-embedded-"))
-        self.data_dir = self.directory / "data"
+        self.data_dir = self.directory / data_dir
         gateway_port, feed_port = free_port(), free_port()
         self.gateway_url = f"http://127.0.0.1:{gateway_port}"
         self.feed_url = f"http://127.0.0.1:{feed_port}"
@@ -179,6 +187,7 @@ class EmbeddedStack:
             "EXCHANGE_DATA_DIR": str(self.data_dir),
             "EXCHANGE_MARKET_FILE": str(market_file),
             "EXCHANGE_OPERATOR_KEY": OPERATOR_KEY,
+            **(settings or {}),
         }
         self._process: ServerProcess | None = None
 

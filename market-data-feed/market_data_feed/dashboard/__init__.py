@@ -22,11 +22,16 @@ _TYPES = {
 }
 
 
-def add_dashboard(app: FastAPI, gateway_url: str) -> None:
-    """The page at `/`, and its parts."""
+def add_dashboard(app: FastAPI, gateway_url: str, gateway_port: int) -> None:
+    """The page at `/`, and its parts.
+
+    Without a URL the page looks for the gateway on that port of the host that it came from, by the
+    name that the browser has for it.
+    """
     folder = files(__package__)
     page = folder.joinpath("index.html").read_text(encoding="utf-8")
     page = page.replace("{{gateway_url}}", html.escape(gateway_url))
+    page = page.replace("{{gateway_port}}", str(gateway_port))
     parts = {name: folder.joinpath(name).read_bytes() for name in _TYPES}
 
     @app.get("/", include_in_schema=False)

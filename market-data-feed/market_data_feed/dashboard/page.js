@@ -7,7 +7,8 @@ const PARTS_MS = 750;
 const COUNTDOWN_MS = 500;
 const LONGEST_WAIT_MS = 10000;
 
-const gateway = document.body.dataset.gateway || `${location.protocol}//${location.hostname}:2400`;
+const { gatewayUrl, gatewayPort } = document.body.dataset;
+const gateway = gatewayUrl || `${location.protocol}//${location.hostname}:${gatewayPort}`;
 const prices = new Map();
 const rows = new Map();
 const stateNames = { pre_open: "pre-open" };

@@ -16,6 +16,7 @@ from exchange_cli.places import UnusablePlace, base_url, check_data_dir, check_p
         ("0.0.0.0", "http://127.0.0.1:2400"),  # noqa: S104
         ("::1", "http://[::1]:2400"),
         ("::", "http://[::1]:2400"),
+        ("0:0:0:0:0:0:0:0", "http://[::1]:2400"),
         ("localhost", "http://localhost:2400"),
     ],
 )

@@ -31,7 +31,13 @@ def test_an_operators_key_that_is_no_key_is_refused_and_not_shown(
 def test_an_operators_key_is_long_enough_or_none(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("EXCHANGE_OPERATOR_KEY", key)
     assert read_settings(OperatorSettings).operator_key == SecretStr(key)
-    assert read_settings(LocalSettings).operator_key == SecretStr(key)
+    assert read_settings(LocalSettings).operator_key == (SecretStr(key) if key else None)
+
+
+def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LocalSettings.model_fields:
+        monkeypatch.setenv(f"EXCHANGE_{name.upper()}", "")
+    assert read_settings(LocalSettings) == LocalSettings.model_construct()
 
 
 def test_all_wrong_settings_are_told_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,46 @@
+"""What a person sees of a running exchange: on the terminal, and of its page."""
+
+import re
+
+import httpx
+import pytest
+
+from tests.support.processes import wait_until
+from tests.support.stack import EmbeddedStack
+
+LINE = re.compile(
+    r"^  \d\d:\d\d:\d\d  [\d,]+ orders?, [\d,]+ trades? \| .*MSFT .*% .*\| \w+ leads with [+-]",
+    re.MULTILINE,
+)
+
+
+def test_a_running_exchange_shows_a_line_now_and_then() -> None:
+    with EmbeddedStack(bots=True) as stack:
+        wait_until(lambda: LINE.search(stack.output()) is not None, "a line")
+        said = stack.output()
+    assert "Operator        has the key in EXCHANGE_OPERATOR_KEY" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(("host", "here"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])  # noqa: S104
+def test_page_and_banner_name_addresses_that_can_be_opened(host: str, here: str) -> None:
+    settings = {"EXCHANGE_HOST": host, "EXCHANGE_QUIET": "1", "EXCHANGE_OPERATOR_KEY": ""}
+    with EmbeddedStack(settings=settings) as stack:
+        port = stack.gateway_url.rpartition(":")[2]
+        feed_port = stack.feed_url.rpartition(":")[2]
+        page = httpx.get(f"http://{here}:{feed_port}/", trust_env=False).text
+        said = stack.output()
+    assert f'data-gateway-url="" data-gateway-port="{port}"' in page
+    assert f"http://{here}:{feed_port}/" in said
+    assert f"http://{here}:{port}/docs" in said
+    assert "EXCHANGE_OPERATOR_KEY=… make run" in said
+    for nowhere in ("0.0.0.0", "[::]"):  # noqa: S104
+        assert nowhere not in said
+        assert nowhere not in page
+
+
+def test_the_page_looks_for_the_gateway_where_it_is_told_to() -> None:
+    settings = {"EXCHANGE_GATEWAY_URL": "https://trade.example/api", "EXCHANGE_QUIET": "1"}
+    with EmbeddedStack(settings=settings) as stack:
+        page = httpx.get(f"{stack.feed_url}/", trust_env=False).text
+    assert 'data-gateway-url="https://trade.example/api"' in page
