@@ -1,6 +1,7 @@
 """The program `exchange`."""
 
 import argparse
+import signal
 import sys
 
 from exchange_cli.places import UnusablePlace
@@ -52,6 +53,9 @@ def main() -> None:
     except MustStop as error:
         sys.stderr.write(f"exchange: {type(error).__name__}: {error}\n")
         sys.exit(MUST_STOP_CODE)
+    except KeyboardInterrupt:
+        sys.stderr.write("exchange: stopped before it was open\n")
+        sys.exit(128 + signal.SIGINT)
     except (BusError, MarketFileError, UnusablePlace) as error:
         sys.exit(f"exchange: {error}")
 

@@ -2,12 +2,17 @@
 
 import errno
 import os
+import pwd
 import socket
 import tempfile
 from ipaddress import ip_address
 from pathlib import Path
 
 _FIRST_FREE_PORT = 1_024
+
+
+DATA_DIR = "DATA_DIR (EXCHANGE_DATA_DIR)"
+"""How `make run` and the program itself call the setting."""
 
 
 class UnusablePlace(Exception):
@@ -38,10 +43,11 @@ def check_ports(host: str, gateway_port: int, feed_port: int) -> None:
     """
     if gateway_port == feed_port != 0:
         raise UnusablePlace(
-            f"EXCHANGE_GATEWAY_PORT and EXCHANGE_FEED_PORT are both {feed_port}; set one to another"
+            "GATEWAY_PORT (EXCHANGE_GATEWAY_PORT) and FEED_PORT (EXCHANGE_FEED_PORT) are both"
+            f" {feed_port}; set one to another"
         )
-    _check_port(host, gateway_port, "EXCHANGE_GATEWAY_PORT")
-    _check_port(host, feed_port, "EXCHANGE_FEED_PORT")
+    _check_port(host, gateway_port, "GATEWAY_PORT (EXCHANGE_GATEWAY_PORT)")
+    _check_port(host, feed_port, "FEED_PORT (EXCHANGE_FEED_PORT)")
 
 
 def _check_port(host: str, port: int, setting: str) -> None:
@@ -64,13 +70,8 @@ def check_data_dir(directory: Path) -> None:
     """Make the directory when it is missing, and see that it takes a file.
 
     Raises:
-        UnusablePlace: its path has spaces, or it is no directory that takes a file.
+        UnusablePlace: it is no directory that takes a file.
     """
-    if " " in str(directory.resolve()):
-        raise UnusablePlace(
-            f"EXCHANGE_DATA_DIR: {directory.resolve()}: Postgres takes no spaces in its path; a"
-            " directory without them is expected"
-        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory) as file:
@@ -80,6 +81,26 @@ def check_data_dir(directory: Path) -> None:
     except OSError as error:
         reason = os.strerror(error.errno or errno.EIO)
         raise UnusablePlace(
-            f"EXCHANGE_DATA_DIR: {directory}: {reason}; a directory that you may"
-            " write to is expected"
+            f"{DATA_DIR}: {directory}: {reason}; a directory that you may write to is expected"
         ) from error
+
+
+def owner_problem(directory: Path, user: str | None) -> str | None:
+    """Why Postgres, run by a user (`None`: by us), would not take this directory for its data.
+
+    It takes only its own, and what root takes over its owner could never use again.
+    """
+    try:
+        owner = directory.stat().st_uid
+    except FileNotFoundError:
+        return None
+    wanted = os.geteuid() if user is None else pwd.getpwnam(user).pw_uid
+    if owner == wanted:
+        return None
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"user {owner}"
+    return (
+        f"{DATA_DIR}: {directory} belongs to {name}; start it as {name}, or name another directory"
+    )

@@ -16,7 +16,7 @@ from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
 from exchange_cli.embedded_postgres import embedded_postgres
 from exchange_cli.places import base_url, check_data_dir, check_ports
 from exchange_cli.settings import LocalSettings
-from exchange_cli.terminal import say
+from exchange_cli.terminal import say, stop_by_exception
 from exchange_cli.ticker import show_lines
 from exchange_migrations import create_databases, migrate
 from exchange_shared.bus import open_bus
@@ -80,6 +80,7 @@ def run_exchange() -> None:
     configure_logs(settings.log_level, "text")
     check_ports(settings.host, settings.gateway_port, settings.feed_port)
     check_data_dir(settings.data_dir)
+    stop_by_exception()
     with embedded_postgres(settings.data_dir / "postgres") as postgres:
         uvloop.run(
             _run(

@@ -1,8 +1,14 @@
 """What a person at the terminal is told."""
 
+import contextlib
 import io
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def speak_plainly() -> None:
@@ -18,3 +24,23 @@ def say(text: str) -> None:
         print(text, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def stop_by_exception() -> None:
+    """Let what stops a process raise `KeyboardInterrupt`, so that everything is closed in order."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """What must not be left half done is not: whoever asks again to stop need not."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -50,7 +50,9 @@ async def test_a_port_that_is_taken_is_named(embedded_exchange: RunningExchange)
     code, said = await run(embedded_exchange, "run")
     assert code == 1
     assert said.startswith("exchange: 127.0.0.1:")
-    assert said.strip().endswith("Address already in use; set EXCHANGE_GATEWAY_PORT to another")
+    assert said.strip().endswith(
+        "Address already in use; set GATEWAY_PORT (EXCHANGE_GATEWAY_PORT) to another"
+    )
 
 
 async def test_two_exchanges_do_not_share_their_data(embedded_exchange: RunningExchange) -> None:

@@ -1,8 +1,10 @@
 """What a person sees of a running exchange: on the terminal, and of its page."""
 
 import re
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.processes import wait_until
@@ -44,3 +46,31 @@ def test_the_page_looks_for_the_gateway_where_it_is_told_to() -> None:
     with EmbeddedStack(settings=settings) as stack:
         page = httpx.get(f"{stack.feed_url}/", trust_env=False).text
     assert 'data-gateway-url="https://trade.example/api"' in page
+
+
+PLACES = ["with spaces/and 'quotes' \"$HOME\" `x` é, ü;%2F&?#", "/".join(["long" * 20] * 3)]
+
+
+@pytest.mark.parametrize("data_dir", PLACES)
+def test_data_are_kept_wherever_a_person_likes(data_dir: str) -> None:
+    with EmbeddedStack(data_dir=data_dir) as stack:
+        alice = {"client_id": "alice", "api_key": "alice-secret-key-1"}
+        httpx.post(f"{stack.gateway_url}/clients", json=alice, trust_env=False).raise_for_status()
+        stack.kill()
+        stack.start()
+        assert stack.stop() == 0
+        assert postgres_over(stack.data_dir) == []
+        stack.start()
+        leaders = httpx.get(f"{stack.feed_url}/leaderboard", trust_env=False).json()
+    assert [leader["client_id"] for leader in leaders] == ["alice"]
+    assert postgres_over(stack.data_dir) == []
+
+
+def postgres_over(data_dir: Path) -> list[int]:
+    """The processes of a Postgres, or of the making of one, over some data."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if any(word.startswith(f"{data_dir}/postgres") for word in words):
+            found.append(process.pid)
+    return found
