@@ -1,63 +1,15 @@
-"""The program `exchange`."""
+"""Starts the program `exchange`."""
 
-import argparse
 import signal
-import sys
-
-from exchange_cli.places import UnusablePlace
-from exchange_cli.run import run_exchange
-from exchange_cli.terminal import speak_plainly
-from exchange_cli.verify_command import verify_exchange
-from exchange_shared.bus import BusError
-from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
-from exchange_shared.market import MarketFileError
 
 
 def main() -> None:
-    """Read the command line and do what it says."""
-    refuse_optimized()
-    speak_plainly()
-    parser = argparse.ArgumentParser(prog="exchange", description="A stock exchange at home.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser(
-        "run",
-        help="run everything in this process",
-        description="Run everything in this process: the four services on an embedded log and an"
-        " embedded Postgres, and bots. Settings: EXCHANGE_BOTS, EXCHANGE_GATEWAY_PORT,"
-        " EXCHANGE_FEED_PORT, EXCHANGE_HOST, EXCHANGE_DATA_DIR, EXCHANGE_MARKET_FILE,"
-        " EXCHANGE_OPERATOR_KEY, EXCHANGE_QUIET, EXCHANGE_LOG_LEVEL.",
-    )
-    verify = commands.add_parser(
-        "verify",
-        help="check that nothing was lost, doubled or invented",
-        description="Read the log, the ledger and the market data of an exchange, running or not,"
-        " and check what must always hold. Exits with 1 when something does not.",
-    )
-    verify.add_argument("--bus", help="default: the log in EXCHANGE_DATA_DIR")
-    verify.add_argument("--clearing-dsn", help="default: the Postgres in EXCHANGE_DATA_DIR")
-    verify.add_argument("--market-dsn", help="default: the Postgres in EXCHANGE_DATA_DIR")
-    verify.add_argument("--snapshots", help="default: the engine's snapshots in EXCHANGE_DATA_DIR")
-    arguments = parser.parse_args()
-    try:
-        if arguments.command == "run":
-            run_exchange()
-        else:
-            sys.exit(
-                verify_exchange(
-                    arguments.bus,
-                    arguments.clearing_dsn,
-                    arguments.market_dsn,
-                    arguments.snapshots,
-                )
-            )
-    except MustStop as error:
-        sys.stderr.write(f"exchange: {type(error).__name__}: {error}\n")
-        sys.exit(MUST_STOP_CODE)
-    except KeyboardInterrupt:
-        sys.stderr.write("exchange: stopped before it was open\n")
-        sys.exit(128 + signal.SIGINT)
-    except (BusError, MarketFileError, UnusablePlace) as error:
-        sys.exit(f"exchange: {error}")
+    """Run it. Until it has been loaded, Ctrl-C ends it at once and without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from exchange_cli.command_line import run_command_line
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run_command_line()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ a SQLite log instead of RabbitMQ, and a Postgres that comes as a Python package.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
 from exchange_cli.embedded_postgres import embedded_postgres
 from exchange_cli.places import base_url, check_data_dir, check_ports
-from exchange_cli.settings import LocalSettings
+from exchange_cli.settings import LocalSettings, read_local_settings
 from exchange_cli.terminal import say, stop_by_exception
 from exchange_cli.ticker import show_lines
 from exchange_migrations import create_databases, migrate
@@ -31,7 +31,6 @@ from exchange_shared.runner import (
     serving,
     until_stopped,
 )
-from exchange_shared.settings import read_settings
 from exchange_shared.signals import stop_signal
 from market_data_feed.service import open_market_data_feed
 from market_data_feed.settings import MarketDataFeedSettings
@@ -71,11 +70,12 @@ def run_exchange() -> None:
     """Run until SIGINT, SIGTERM or SIGHUP; wrong settings end the program before anything starts.
 
     Raises:
+        MigrationError: a newer version wrote the data, or they were changed.
         MarketFileError: `exchange.toml` is missing or wrong.
         UnusablePlace: a port is taken, or the data cannot be kept where they are to be.
         BusError: another process runs on the same data.
     """
-    settings = read_settings(LocalSettings)
+    settings = read_local_settings()
     market = load_market(settings.market_file, STRATEGIES)
     configure_logs(settings.log_level, "text")
     check_ports(settings.host, settings.gateway_port, settings.feed_port)
@@ -89,6 +89,7 @@ def run_exchange() -> None:
                 clearing_dsn=postgres.get_uri("clearing_data"),
                 market_dsn=postgres.get_uri("market_data"),
                 admin_dsn=postgres.get_uri(),
+                at_last=postgres.leave,
             )
         )
 
@@ -100,8 +101,9 @@ async def _run(
     clearing_dsn: str,
     market_dsn: str,
     admin_dsn: str,
+    at_last: Callable[[], None],
 ) -> None:
-    stop = stop_signal()
+    stop = stop_signal(at_last=at_last)
     gateway_settings = GatewaySettings(
         market_dsn=SecretStr(market_dsn),
         market_file=settings.market_file,

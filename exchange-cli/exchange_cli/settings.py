@@ -6,7 +6,10 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from exchange_shared.settings import OperatorKey
+from exchange_shared.settings import OperatorKey, read_settings
+
+SHORT_NAMES = frozenset({"BOTS", "GATEWAY_PORT", "FEED_PORT", "DATA_DIR", "QUIET"})
+"""What `make run` takes without the prefix, and hands on with it."""
 
 
 class LocalSettings(BaseSettings):
@@ -44,3 +47,8 @@ class LocalSettings(BaseSettings):
     def snapshot_dir(self) -> Path:
         """Where the engine keeps its snapshots."""
         return self.data_dir / "snapshots"
+
+
+def read_local_settings() -> LocalSettings:
+    """The settings of the environment; wrong ones end the program, which then says which."""
+    return read_settings(LocalSettings, program="exchange", short_names=SHORT_NAMES)

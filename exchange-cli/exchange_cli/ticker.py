@@ -34,6 +34,12 @@ class Leader(msgspec.Struct):
     profit: float
 
 
+class Readiness(msgspec.Struct):
+    """What a service waits for; `ok` is what it has."""
+
+    dependencies: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Figures:
     """The exchange at one moment; orders and trades are counts that only grow."""
@@ -82,14 +88,25 @@ async def show_lines(
     last = ""
     async with httpx.AsyncClient(timeout=every, trust_env=False) as http:
         while True:
-            now = await _figures(http, gateway_url, feed_url)
-            if before is not None and now is not None:
-                text = line(before, now)
-                if text != last:
-                    show(f"  {datetime.now().astimezone():%H:%M:%S}  {text}")
+            text = await _trouble(http, feed_url) or await _trouble(http, gateway_url)
+            if text is None and (now := await _figures(http, gateway_url, feed_url)) is not None:
+                text = None if before is None else line(before, now)
+                before = now
+            if text is not None and text != last:
+                show(f"  {datetime.now().astimezone():%H:%M:%S}  {text}")
                 last = text
-            before = now or before
             await asyncio.sleep(every)
+
+
+async def _trouble(http: httpx.AsyncClient, url: str) -> str | None:
+    """What a service waits for, say for room on the disk; `None` while it is ready."""
+    try:
+        readiness = msgspec.json.decode((await http.get(f"{url}/readyz")).content, type=Readiness)
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return None
+    problems = readiness.dependencies.items()
+    text = "; ".join(f"{name}: {problem}" for name, problem in problems if problem != "ok")
+    return f"waiting for {text}" if text else None
 
 
 async def _figures(http: httpx.AsyncClient, gateway_url: str, feed_url: str) -> Figures | None:

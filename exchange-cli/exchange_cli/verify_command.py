@@ -5,11 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from exchange_cli.embedded_postgres import embedded_postgres
-from exchange_cli.settings import LocalSettings
+from exchange_cli.places import DATA_DIR, UnusablePlace
+from exchange_cli.settings import LocalSettings, read_local_settings
+from exchange_cli.terminal import stop_by_exception
 from exchange_cli.verify import Finding, verify
 from exchange_shared.bus import open_bus
 from exchange_shared.logs import configure_logs
-from exchange_shared.settings import read_settings
 
 
 def verify_exchange(
@@ -22,8 +23,14 @@ def verify_exchange(
 
     What is not given is that of the exchange in `EXCHANGE_DATA_DIR`.
     """
-    settings = read_settings(LocalSettings)
+    settings = read_local_settings()
     configure_logs("warning", "text")
+    if bus_url is None and not settings.log_path.exists():
+        raise UnusablePlace(
+            f"{DATA_DIR}: there is no exchange in {settings.data_dir}; say where it is, or give"
+            " --bus, --clearing-dsn and --market-dsn"
+        )
+    stop_by_exception()
     with ExitStack() as stack:
         if clearing_dsn is None or market_dsn is None:
             postgres = stack.enter_context(embedded_postgres(settings.data_dir / "postgres"))

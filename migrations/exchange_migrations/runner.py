@@ -115,6 +115,11 @@ async def _check_applied(connection: asyncpg.Connection, migrations: list[Migrat
     for row in rows:
         label = f"{row['version']:04d}_{row['name']}"
         migration = known.get(row["version"])
+        if row["version"] > len(migrations):
+            raise MigrationError(
+                f"a newer version of the exchange wrote the database: it has {label}, which this"
+                " one does not know; start that version"
+            )
         if migration is None or migration.label != label:
             raise MigrationError(f"{label} is applied to the database, but its file is missing")
         if migration.sha256 != row["sha256"]:

@@ -79,22 +79,38 @@ def market_path() -> Path:
     return Path("exchange.toml")
 
 
-def read_settings(kind: type[Settings]) -> Settings:
-    """The settings of the environment; wrong ones end the program, which then says which."""
+def read_settings(
+    kind: type[Settings], *, program: str | None = None, short_names: frozenset[str] = frozenset()
+) -> Settings:
+    """The settings of the environment; wrong ones end the program, which then says which.
+
+    The refusal begins with the program, when it is named. `short_names` may have been given
+    without the prefix; they are told in both ways.
+    """
+    begin = f"{program}: " if program else ""
     try:
         return kind()
     except SettingsError as error:
         found = _UNREADABLE.match(str(error))
         if found is None:
             raise
-        sys.exit(f'{_variable(kind, (found[1],))}: a list as JSON is expected, like ["one", "two"]')
+        name = _variable(kind, (found[1],), short_names)
+        sys.exit(f'{begin}{name}: a list as JSON is expected, like ["one", "two"]')
     except ValidationError as error:
         problems = error.errors(include_input=False)
-        sys.exit("; ".join(f"{_variable(kind, one['loc'])}: {rule(one)}" for one in problems))
+        sys.exit(
+            begin
+            + "; ".join(
+                f"{_variable(kind, one['loc'], short_names)}: {rule(one)}" for one in problems
+            )
+        )
 
 
-def _variable(kind: type[BaseSettings], path: tuple[int | str, ...]) -> str:
+def _variable(
+    kind: type[BaseSettings], path: tuple[int | str, ...], short_names: frozenset[str]
+) -> str:
     """The environment variable of a field, which is named by itself, or by its alias."""
     name = ".".join(map(str, path))
     prefix = kind.model_config.get("env_prefix", "") if name in kind.model_fields else ""
-    return f"{prefix}{name}".upper()
+    full, short = f"{prefix}{name}".upper(), name.upper()
+    return f"{short} ({full})" if short in short_names else full

@@ -4,16 +4,19 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 import structlog
 
 log = structlog.get_logger()
 
 
-def stop_signal(end_within_seconds: float | None = None) -> asyncio.Event:
+def stop_signal(
+    end_within_seconds: float | None = None, at_last: Callable[[], None] = lambda: None
+) -> asyncio.Event:
     """An event that SIGTERM, SIGINT and SIGHUP (of a closed terminal) set.
 
-    A second signal ends the process at once.
+    A second signal ends the process at once, after `at_last`.
 
     With a limit the process ends so long after the first one, whatever still keeps it.
     """
@@ -22,6 +25,7 @@ def stop_signal(end_within_seconds: float | None = None) -> asyncio.Event:
 
     def take(number: int) -> None:
         if stop.is_set():
+            at_last()
             os._exit(128 + number)
         stop.set()
         if end_within_seconds is not None:

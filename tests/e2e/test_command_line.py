@@ -102,6 +102,7 @@ async def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> N
         f" there are: {', '.join(STRATEGIES)}\n"
     )
     assert await refusal(EXCHANGE_OPERATOR_KEY="short") == (
-        "EXCHANGE_OPERATOR_KEY: 16 or more printable ASCII characters without spaces are expected\n"
+        "exchange: EXCHANGE_OPERATOR_KEY: 16 or more printable ASCII characters without spaces are"
+        " expected\n"
     )
     assert not (tmp_path / "data").exists()

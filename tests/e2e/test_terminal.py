@@ -1,14 +1,12 @@
 """What a person sees of a running exchange: on the terminal, and of its page."""
 
 import re
-from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from tests.support.processes import wait_until
-from tests.support.stack import EmbeddedStack
+from tests.support.stack import EmbeddedStack, postgres_over
 
 LINE = re.compile(
     r"^  \d\d:\d\d:\d\d  [\d,]+ orders?, [\d,]+ trades? \| .*MSFT .*% .*\| \w+ leads with [+-]",
@@ -64,13 +62,3 @@ def test_data_are_kept_wherever_a_person_likes(data_dir: str) -> None:
         leaders = httpx.get(f"{stack.feed_url}/leaderboard", trust_env=False).json()
     assert [leader["client_id"] for leader in leaders] == ["alice"]
     assert postgres_over(stack.data_dir) == []
-
-
-def postgres_over(data_dir: Path) -> list[int]:
-    """The processes of a Postgres, or of the making of one, over some data."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if any(word.startswith(f"{data_dir}/postgres") for word in words):
-            found.append(process.pid)
-    return found

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+import psutil
 
 from tests.support.paths import ROOT
 from tests.support.processes import ServerProcess, free_port
@@ -260,3 +261,13 @@ class EmbeddedStack:
         if self._process is not None:
             self._process.end(signal.SIGINT)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def postgres_over(data_dir: Path) -> list[int]:
+    """The processes of a Postgres, or of the making of one, over some data."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if any(word.startswith(f"{data_dir}/postgres") for word in words):
+            found.append(process.pid)
+    return found

@@ -94,8 +94,12 @@ class LogFile:
 
     def _check_version(self) -> None:
         (version,) = self._reader.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise BusError(
+                f"{self._path} was written by a newer version of the exchange; start that one"
+            )
         if version != SCHEMA_VERSION:
-            raise BusError(f"{self._path} is not a log of the exchange, or of another version")
+            raise BusError(f"{self._path} is no log of the exchange")
 
     def bounds(self, queue: str) -> tuple[int, int] | None:
         """The positions of the oldest and the newest message, `None` when there is none."""

@@ -1,12 +1,14 @@
 """What is found out about ports and directories before anything starts."""
 
+import os
 import re
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from exchange_cli.places import UnusablePlace, base_url, check_data_dir, check_ports
+from exchange_cli.places import UnusablePlace, base_url, check_data_dir, check_ports, owner_problem
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,16 @@ def test_data_are_kept_in_a_directory(tmp_path: Path) -> None:
             UnusablePlace, match=r"^DATA_DIR \(EXCHANGE_DATA_DIR\): .* is expected$"
         ):
             check_data_dir(place)
+
+
+def test_data_of_another_user_are_told(tmp_path: Path) -> None:
+    assert owner_problem(tmp_path / "missing", None) is None
+    assert owner_problem(tmp_path, None) is None
+    place, owner = Path("/"), "root"
+    if os.geteuid() == 0:
+        place, owner = tmp_path, "nobody"
+        shutil.chown(place, owner)
+    assert owner_problem(place, None) == (
+        f"DATA_DIR (EXCHANGE_DATA_DIR): {place} belongs to {owner}; start it as {owner}, or name"
+        " another directory"
+    )

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from exchange_cli.settings import LocalSettings
+from exchange_cli.settings import LocalSettings, read_local_settings
 from exchange_shared.settings import OperatorSettings, read_settings
 from trading_bots import BotSettings
 
@@ -89,3 +89,16 @@ def test_every_setting_of_the_local_exchange_has_the_products_prefix(
     monkeypatch.setenv("EXCHANGE_FEED_PORT", "2500")
     settings = read_settings(LocalSettings)
     assert (settings.host, settings.bots, settings.feed_port) == ("::1", False, 2500)
+
+
+def test_a_refusal_names_the_program_and_the_word_that_was_typed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EXCHANGE_GATEWAY_PORT", "many")
+    monkeypatch.setenv("EXCHANGE_LOG_LEVEL", "loud")
+    with pytest.raises(SystemExit) as refusal:
+        read_local_settings()
+    assert refusal.value.code == (
+        "exchange: GATEWAY_PORT (EXCHANGE_GATEWAY_PORT): a whole number is expected; "
+        "EXCHANGE_LOG_LEVEL: 'debug', 'info', 'warning' or 'error' is expected"
+    )
