@@ -103,7 +103,11 @@ def embedded_postgres(directory: Path) -> Iterator[EmbeddedPostgres]:
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         server = EmbeddedPostgres(directory)
-        server.join()
+        try:
+            server.join()
+        except BaseException:
+            server.leave()
+            raise
     except (OSError, PostgresFailed) as error:
         raise UnusablePlace(
             f"DATA_DIR (EXCHANGE_DATA_DIR): Postgres does not start in {directory}: {error}"

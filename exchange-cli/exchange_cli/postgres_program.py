@@ -56,6 +56,7 @@ class PostgresProgram:
         Raises:
             PostgresFailed: they cannot be made.
         """
+        self._end_orphans()
         self._give(directory)
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres"]
         with tempfile.TemporaryFile() as output:
@@ -91,16 +92,21 @@ class PostgresProgram:
         """Stop the server; returns when it has ended."""
         process = self._process()
         if process is not None:
-            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-                with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
-                    process.send_signal(number)
-                    process.wait(STOP_SECONDS)
-                if not process.is_running():
-                    break
+            _end(process, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
         if self._child is not None:
             self._child.poll()
             self._child = None
         _remove(Path(self._sockets))
+
+    def _end_orphans(self) -> None:
+        """End the servers whose data were here and have been deleted under them.
+
+        They would end by themselves, a minute later, and take the new server's sockets along.
+        """
+        for process in psutil.process_iter(["name", "cmdline"]):
+            words = process.info["cmdline"] or []
+            if process.info["name"] == "postgres" and str(self._directory) in words:
+                _end(process, signal.SIGQUIT, signal.SIGKILL)
 
     def _launch(self) -> None:
         """Run the server in a session of its own, which no key of the terminal reaches."""
@@ -183,6 +189,8 @@ class PostgresProgram:
         owners = {os.geteuid(), pwd.getpwnam(self._user).pw_uid if self._user else os.geteuid()}
         if directory.is_symlink() or not directory.is_dir() or found.st_uid not in owners:
             directory = Path(tempfile.mkdtemp(prefix="exchange-sockets-", dir=temporary))
+        for left in directory.iterdir():  # by a server that was killed, or the machine with it
+            left.unlink()
         directory.chmod(0o700)
         self._give(directory)
         return directory
@@ -191,6 +199,16 @@ class PostgresProgram:
         if self._user is not None:
             entry = pwd.getpwnam(self._user)
             os.chown(directory, entry.pw_uid, entry.pw_gid)
+
+
+def _end(process: psutil.Process, *signals: signal.Signals) -> None:
+    """Ask a server to end, in ways that it can refuse less and less."""
+    for number in signals:
+        with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
+            process.send_signal(number)
+            process.wait(STOP_SECONDS)
+        if not process.is_running():
+            break
 
 
 def _remove(sockets: Path) -> None:

@@ -88,6 +88,17 @@ def test_a_start_that_is_killed_is_made_again() -> None:
         stack.close()
 
 
+def test_data_that_were_deleted_under_a_killed_exchange_are_made_anew() -> None:
+    with EmbeddedStack(settings=QUIET) as stack:
+        stack.kill()
+        orphans = postgres_over(stack.data_dir)
+        assert orphans
+        shutil.rmtree(stack.data_dir)
+        stack.start()
+        assert not set(orphans) & set(postgres_over(stack.data_dir))
+        assert stack.stop() == 0
+
+
 def test_who_asks_twice_to_stop_leaves_no_postgres() -> None:
     with EmbeddedStack(settings=QUIET) as stack:
         os.kill(stack.pid, signal.SIGINT)
