@@ -84,10 +84,11 @@ async def show_lines(
     gateway_url: str, feed_url: str, show: Callable[[str], None], every: float = LINE_SECONDS
 ) -> None:
     """Show a line every so many seconds, for ever. One that says nothing new is left out."""
-    before: Figures | None = None
     last = ""
     async with httpx.AsyncClient(timeout=every, trust_env=False) as http:
+        before = await _figures(http, gateway_url, feed_url)
         while True:
+            await asyncio.sleep(every)
             text = await _trouble(http, feed_url) or await _trouble(http, gateway_url)
             if text is None and (now := await _figures(http, gateway_url, feed_url)) is not None:
                 text = None if before is None else line(before, now)
@@ -95,7 +96,6 @@ async def show_lines(
             if text is not None and text != last:
                 show(f"  {datetime.now().astimezone():%H:%M:%S}  {text}")
                 last = text
-            await asyncio.sleep(every)
 
 
 async def _trouble(http: httpx.AsyncClient, url: str) -> str | None:

@@ -16,7 +16,8 @@ def stop_signal(
 ) -> asyncio.Event:
     """An event that SIGTERM, SIGINT and SIGHUP (of a closed terminal) set.
 
-    A second signal ends the process at once, after `at_last`.
+    A second one ends the process at once, after `at_last`; not a second SIGHUP, which a terminal
+    that closes may send twice, itself and through its shell.
 
     With a limit the process ends so long after the first one, whatever still keeps it.
     """
@@ -25,6 +26,8 @@ def stop_signal(
 
     def take(number: int) -> None:
         if stop.is_set():
+            if number == signal.SIGHUP:
+                return
             at_last()
             os._exit(128 + number)
         stop.set()

@@ -19,3 +19,27 @@ async def test_a_signal_stops_in_order(number: signal.Signals) -> None:
     finally:
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().remove_signal_handler(each)
+
+
+@pytest.mark.parametrize(("number", "times"), [(signal.SIGHUP, 0), (signal.SIGTERM, 1)])
+async def test_only_a_closing_terminal_may_say_so_twice(number: signal.Signals, times: int) -> None:
+    hurried: list[str] = []
+
+    def at_last() -> None:
+        hurried.append("end at once")
+        raise InterruptedError  # else the process, which is pytest's, would end
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)
+    stop = stop_signal(at_last=at_last)
+    try:
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(5):
+            await stop.wait()
+        os.kill(os.getpid(), number)
+        for _ in range(10):
+            await asyncio.sleep(0)
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(each)
+    assert len(hurried) == times
