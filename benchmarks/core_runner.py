@@ -42,7 +42,12 @@ def run_scenario(name: str, count: int) -> dict[str, Any]:
 def opened_exchange(*, with_limits: bool = False) -> Exchange:
     """A market with clients who never run out of cash or shares."""
     exchange = Exchange()
-    limits = {"max_open_orders": 10**6, "max_position": 10**8, "max_order_value_e4": 10**12}
+    limits = {
+        "max_open_orders": 10**6,
+        "max_position": 10**8,
+        "max_order_value_e4": 10**12,
+        "min_display_ppm": 1,
+    }
     exchange.apply(
         ConfigureMarket(
             time_us=0,

@@ -63,6 +63,7 @@ Amount = Annotated[Decimal, Field(ge=0, lt=_MAX_TOTAL), _READ, _EXACT]
 OrderValue = Annotated[Decimal, Field(gt=0, lt=_MAX_TOTAL), _READ, _EXACT]
 Price = Annotated[Decimal, Field(gt=0, le=_MAX_PRICE), _READ, _EXACT]
 BandPercent = Annotated[Decimal, Field(gt=0, le=100), _READ, _EXACT]
+DisplayPercent = Annotated[Decimal, Field(ge=0, le=100), _READ, _EXACT]
 MarginPercent = Annotated[Decimal, Field(ge=0, le=1_000), _READ, _EXACT]
 BasisPoints = Annotated[Decimal, Field(ge=-1_000, le=1_000, decimal_places=2), _READ]
 Seconds = Annotated[Decimal, Field(ge=0, le=MAX_SECONDS, decimal_places=6), _READ]
@@ -146,14 +147,17 @@ class FeeConfig(_Section):
         return self
 
 
-class RiskConfig(_Section):
-    """The limits of every client that has none of its own; `None` is no limit."""
+class LimitsConfig(_Section):
+    """The limits of a client; `None` is no limit, or, of a client's own limits, the market's."""
 
     max_open_orders: Count | None = None
     max_position: Count | None = Field(
         default=None, description="Shares of one security, owned or owed."
     )
     max_order_value: OrderValue | None = None
+    min_display_percent: DisplayPercent | None = Field(
+        default=None, description="How much of an iceberg is displayed at the least."
+    )
 
     @property
     def limits(self) -> ClientLimits:
@@ -162,7 +166,19 @@ class RiskConfig(_Section):
             max_open_orders=self.max_open_orders,
             max_position=self.max_position,
             max_order_value_e4=optional_e4(self.max_order_value),
+            min_display_ppm=optional_e4(self.min_display_percent),
         )
+
+
+class RiskConfig(LimitsConfig):
+    """The limits of every client that has no others.
+
+    The defaults bound what one client's command can make the engine do: a mass cancel has so many
+    orders to cancel, and no order takes more than a hundred trades to fill against one other.
+    """
+
+    max_open_orders: Count = 1_000
+    min_display_percent: DisplayPercent = Decimal(1)
 
 
 class BotConfig(_Section):

@@ -56,6 +56,7 @@ _FIELD: Mapping[str, str] = {
     "auction_over": "time_in_force",
     "client_id_taken": "client_id",
     "client_order_id_reused": "client_order_id",
+    "display_too_small": "display_quantity",
     "expired": "expires_at",
     "lot_in_use": "lot",
     "no_continuous_trading": "time_in_force",

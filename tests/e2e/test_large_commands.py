@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from exchange_shared.bus import ORDER_ENTRY, MessageTooLarge, open_bus
 from exchange_shared.bus.topology import declare_topology
 from tests.conftest import Databases
 from tests.e2e.conftest import RunningExchange
+from tests.support.paths import ROOT
 from tests.support.servers import RabbitMQServer
 from tests.support.stack import Stack
 
@@ -21,6 +23,15 @@ HEADERS = {"Authorization": f"Bearer {KEY}"}
 STOP = {"security_id": "MSFT", "side": "buy", "type": "stop", "quantity": 1, "stop_price": 499.0}
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def market_file(tmp_path: Path) -> Path:
+    """A market in which a client may have as many open orders as these tests need."""
+    path = tmp_path / "exchange.toml"
+    usual = (ROOT / "exchange.toml").read_text(encoding="utf-8")
+    path.write_text(f"{usual}\n[risk]\nmax_open_orders = 10_000\n", encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +45,12 @@ def strict_broker() -> Iterator[RabbitMQServer]:
 
 @pytest.fixture
 async def exchange_on_strict_broker(
-    databases: Databases, strict_broker: RabbitMQServer
+    databases: Databases, strict_broker: RabbitMQServer, market_file: Path
 ) -> AsyncIterator[RunningExchange]:
     """Four processes around it."""
     url = strict_broker.url()
     await declare_topology(url)
-    stack = Stack(url, databases.clearing_data, databases.market_data)
+    stack = Stack(url, databases.clearing_data, databases.market_data, market_file=market_file)
     await asyncio.to_thread(stack.__enter__)
     try:
         yield RunningExchange(

@@ -208,6 +208,7 @@ async def test_a_client_has_limits_of_its_own(
         "max_open_orders": 1,
         "max_position": None,
         "max_order_value": 4200.5,
+        "min_display_percent": None,
         "seq": engine.seq,
     }
     command = engine.commands[-1]

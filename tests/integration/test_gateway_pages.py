@@ -70,6 +70,8 @@ async def test_the_market_is_published_before_anything_else(
         initial_balance_e4=100_000_000,
         maker_fee_ppm=0,
         taker_fee_ppm=0,
+        max_open_orders=1_000,
+        min_display_ppm=10_000,
     )
     assert microsoft == ListSecurity(
         time_us=configure.time_us,

@@ -1,5 +1,6 @@
 """The naive exchange's limits on orders, and its kill switch."""
 
+from fractions import Fraction
 from typing import Any
 
 from exchange_shared.messages import (
@@ -9,6 +10,7 @@ from exchange_shared.messages import (
     SetClientLimits,
     SuspendClient,
 )
+from exchange_shared.units import PPM
 from tests.support.naive_accounts import fields_of, reject
 from tests.support.naive_cash import open_shares
 from tests.support.naive_market import NaiveMarket
@@ -62,6 +64,17 @@ def why_too_many(market: NaiveMarket, account: NaiveAccount) -> RejectReason | N
     count = sum(order.request.client_id == account.client_id for order in market.orders)
     limit = _limit(market, account, "max_open_orders")
     return "too_many_open_orders" if limit is not None and count >= limit else None
+
+
+def why_too_little_shown(
+    market: NaiveMarket, order: NaiveOrder, quantity: int
+) -> RejectReason | None:
+    """Whether an iceberg of so many shares in all displays less than it must."""
+    shown = order.request.display_quantity
+    least_ppm = _limit(market, market.owner(order), "min_display_ppm")
+    if shown is None or least_ppm is None:
+        return None
+    return "display_too_small" if Fraction(shown, quantity) < Fraction(least_ppm, PPM) else None
 
 
 def why_too_far(market: NaiveMarket, order: NaiveOrder, quantity: int) -> RejectReason | None:

@@ -14,7 +14,12 @@ from exchange_shared.messages import (
 from tests.support.naive_accounts import fields_of, reject
 from tests.support.naive_auction import collar_e4, gather
 from tests.support.naive_cash import why_not_held
-from tests.support.naive_limits import why_too_far, why_too_large, why_too_many
+from tests.support.naive_limits import (
+    why_too_far,
+    why_too_large,
+    why_too_little_shown,
+    why_too_many,
+)
 from tests.support.naive_market import NaiveMarket
 from tests.support.naive_matching import can_be_filled, trade_and_rest
 from tests.support.naive_records import NaiveOrder, NaiveSecurity, is_outside
@@ -74,6 +79,7 @@ def _why_not(market: NaiveMarket, order: NaiveOrder) -> RejectReason | None:
             price_e4=order.price_e4,
         )
         or why_too_many(market, account)
+        or why_too_little_shown(market, order, command.quantity)
         or why_too_far(market, order, command.quantity)
         or why_not_held(market, order, command.quantity, order.unit_hold_e4())
         or _why_not_post_only(market, order, order.price_e4)
@@ -253,6 +259,7 @@ def _why_not_entered_again(
             still_open=remaining,
             price_e4=price_e4,
         )
+        or why_too_little_shown(market, order, order.filled + remaining)
         or why_too_far(market, order, remaining)
         or why_not_held(market, order, remaining, order.unit_cost_e4(price_e4))
         or _why_not_post_only(market, order, price_e4)

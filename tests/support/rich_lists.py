@@ -105,6 +105,7 @@ def _market_terms() -> st.SearchStrategy[dict[str, Any]]:
             "maker_fee_ppm": st.sampled_from([0, -2_500, 1_000, 100_000]),
             "taker_fee_ppm": st.sampled_from([2_500, 100_000]),
             "max_position": st.sampled_from([None, 50]),
+            "min_display_ppm": st.sampled_from([None, 500_000]),
         }
     )
 

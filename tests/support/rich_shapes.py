@@ -7,6 +7,7 @@ BANDS = some_terms(static_band_ppm=45_000, dynamic_band_ppm=35_000, halt_us=0, a
 SHORTS = some_terms(short_margin_ppm=250_000, auction_us=10)
 LOTS = some_terms(lot_quantity=10, max_order_quantity=150, max_order_value_e4=1_300_000)
 LIMITS = some_terms(max_open_orders=12, max_position=130, max_order_value_e4=180_000)
+DISPLAY = some_terms(min_display_ppm=300_000)
 
 SHAPES = (
     Shape("mixed"),
@@ -37,6 +38,8 @@ SHAPES = (
         hidden=0.3,
         times_in_force=(8, 0, 1, 1, 3, 0, 0),
         largest=40,
+        limits=(some_terms(), DISPLAY),
+        terms=2,
     ),
     Shape(
         "groups",

@@ -16,7 +16,12 @@ from exchange_shared.messages import (
 from exchange_shared.units import format_e4, to_e4
 
 ACTIONS = get_args(StateAction)
-LIMITS = {"orders": "max_open_orders", "position": "max_position", "value": "max_order_value_e4"}
+LIMITS = {
+    "orders": "max_open_orders",
+    "position": "max_position",
+    "value": "max_order_value_e4",
+    "display": "min_display_ppm",
+}
 """How tables call the limits of a client."""
 TERMS = {
     "lot": "lot_quantity",

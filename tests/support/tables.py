@@ -18,7 +18,7 @@
     alice replaces #1 quantity 5 price 100.01
     alice cancels #1
     alice cancels all MSFT buys
-    limits alice orders 3 position 100 value 1,000.00
+    limits alice orders 3 position 100 value 1,000.00 display 1%
     suspend alice
     unsuspend alice
     halt MSFT for 500

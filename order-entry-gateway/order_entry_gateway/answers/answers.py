@@ -124,6 +124,7 @@ class LimitsAnswer(msgspec.Struct):
     max_open_orders: int | None
     max_position: int | None
     max_order_value: Amount | None
+    min_display_percent: Amount | None
     seq: int
 
 

@@ -48,6 +48,7 @@ def _limits(event: ClientLimitsSet) -> LimitsAnswer:
         max_open_orders=event.max_open_orders,
         max_position=event.max_position,
         max_order_value=amount(event.max_order_value_e4),
+        min_display_percent=amount(event.min_display_ppm),
         seq=event.seq,
     )
 

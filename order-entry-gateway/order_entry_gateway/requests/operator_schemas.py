@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exchange_shared.market import RiskConfig, Seconds, TermsConfig
+from exchange_shared.market import LimitsConfig, Seconds, TermsConfig
 from exchange_shared.messages import AuctionKind, StateAction
 from order_entry_gateway.requests.schemas import SecurityId
 
@@ -44,7 +44,7 @@ class StateRequest(_Request):
     )
 
 
-class LimitsRequest(RiskConfig):
+class LimitsRequest(LimitsConfig):
     """A client's own limits, all of them: what is left out is as for every client."""
 
 

@@ -23,6 +23,7 @@ RejectReason = Literal[
     "client_id_taken",
     "client_order_id_reused",
     "client_suspended",
+    "display_too_small",
     "expired",
     "insufficient_funds",
     "insufficient_margin",

@@ -12,6 +12,7 @@ import msgspec
 from exchange_shared.messages.values import (
     BandPpm,
     Count,
+    DisplayPpm,
     DurationUs,
     MarginPpm,
     PriceE4,
@@ -78,11 +79,15 @@ class SecurityTerms(msgspec.Struct, frozen=True, gc=False, metaclass=FieldList):
 
 
 class ClientLimits(msgspec.Struct, frozen=True, metaclass=FieldList):
-    """What a client may have; `None` is no limit, or, of a client's own limits, the market's."""
+    """What a client may have; `None` is no limit, or, of a client's own limits, the market's.
+
+    `min_display_ppm` is how much of an iceberg is displayed at the least.
+    """
 
     max_open_orders: Count | None = None
     max_position: Count | None = None
     max_order_value_e4: ValueE4 | None = None
+    min_display_ppm: DisplayPpm | None = None
 
 
 class OrderOptions(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, metaclass=FieldList):

@@ -16,6 +16,7 @@ ShortText = Annotated[str, msgspec.Meta(max_length=64)]
 """An id as somebody wrote it, checked no further: long ones do not fit an index of a database."""
 
 FeePpm = Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)]
+DisplayPpm = Annotated[int, msgspec.Meta(ge=0, le=PPM)]
 BandPpm = Annotated[int, msgspec.Meta(ge=1, le=PPM)]
 MarginPpm = Annotated[int, msgspec.Meta(ge=0, le=10 * PPM)]
 ValueE4 = Annotated[int, msgspec.Meta(ge=1, lt=MAX_TOTAL_E4)]

@@ -38,6 +38,7 @@ taker_bps = 1.5
 max_open_orders = 500
 max_position = 1_000_000
 max_order_value = 250_000.01
+min_display_percent = 0.25
 [schedule]
 timezone = "America/New_York"
 days = ["wed", "mon"]
@@ -98,6 +99,8 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             initial_balance_e4=100_000_000,
             maker_fee_ppm=0,
             taker_fee_ppm=0,
+            max_open_orders=1_000,
+            min_display_ppm=10_000,
         ),
         ListSecurity(
             time_us=9,
@@ -125,6 +128,7 @@ def test_amounts_are_exact(tmp_path: Path) -> None:
             max_open_orders=500,
             max_position=1_000_000,
             max_order_value_e4=2_500_000_100,
+            min_display_ppm=2_500,
         ),
         ListSecurity(
             time_us=1,
@@ -263,6 +267,8 @@ def test_every_command_needs_an_id(tmp_path: Path) -> None:
         (MINIMAL + "[risk]\nmax_open_orders = 0", "risk.max_open_orders"),
         (MINIMAL + "[risk]\nmax_position = 1.5", "risk.max_position"),
         (MINIMAL + "[risk]\nmax_order_value = 0.00001", "four decimals"),
+        (MINIMAL + "[risk]\nmin_display_percent = 100.1", "risk.min_display_percent"),
+        (MINIMAL + "[risk]\nmin_display_percent = -1", "risk.min_display_percent"),
         (MINIMAL + "[risk]\nmax_loss = 1", "risk.max_loss"),
         (MINIMAL + HOURS.replace("UTC", "Mars/Base"), "schedule.timezone: a time zone that"),
         (MINIMAL + HOURS.replace('"UTC"', "5"), "schedule.timezone"),

@@ -51,6 +51,7 @@ def new_pauses() -> Pauses:
         "quantity_off_lot",
         "position_limit",
         "too_many_open_orders",
+        "display_too_small",
         "client_suspended",
         "insufficient_margin",
     ],

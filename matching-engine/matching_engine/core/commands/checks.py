@@ -1,7 +1,7 @@
 """Why an order, or a change of one, is refused: every check, in the order of the trading rules."""
 
 from exchange_shared.messages import NewOrder, RejectReason, ReplaceOrder, Side
-from exchange_shared.units import format_e4
+from exchange_shared.units import PPM, format_e4
 from matching_engine.core.accounts import Account
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
@@ -166,6 +166,9 @@ def _beyond_limits(
     max_open, max_position = limits.max_open_orders, limits.max_position
     if max_open is not None and not open_before and len(order.account.orders) >= max_open:
         return "too_many_open_orders", f"{max_open} orders may be open; cancel one first"
+    displayed = order.request.display_quantity
+    if displayed is not None and displayed * PPM < quantity * (limits.min_display_ppm or 0):
+        return _shows_too_little(security, quantity, limits.min_display_ppm or 0)
     if max_position is None:
         return None
     position = order.position
@@ -176,6 +179,13 @@ def _beyond_limits(
         return None
     message = f"the position could become {extreme} shares, {max_position} are allowed"
     return "position_limit", message
+
+
+def _shows_too_little(security: Security, quantity: int, least_ppm: int) -> Refusal:
+    """An iceberg of so many shares in all takes too many trades: one for each displayed part."""
+    lot = security.terms.lot_quantity
+    least = -(-quantity * least_ppm // (PPM * lot)) * lot
+    return "display_too_small", f"an iceberg of {quantity} shares displays at least {least} of them"
 
 
 def _lacks_shares(order: Order, security: Security, more: int) -> Refusal | None:

@@ -68,6 +68,7 @@ LIMITS: dict[str, Any] = {
     "max_open_orders": None,
     "max_position": 16,
     "max_order_value_e4": 17,
+    "min_display_ppm": 0,
 }
 MARKET: dict[str, Any] = {
     "request_id": 2,

@@ -166,6 +166,7 @@ def test_an_order_that_waits_for_the_closing_auction_is_new() -> None:
         ("quantity_limit", 422, "quantity"),
         ("order_value_limit", 422, None),
         ("too_many_open_orders", 422, None),
+        ("display_too_small", 422, "display_quantity"),
         ("position_limit", 422, None),
         ("insufficient_margin", 422, None),
     ],
@@ -287,8 +288,9 @@ def test_limits_and_listings_are_answered_with_what_they_are_now() -> None:
         max_open_orders=3,
         max_position=None,
         max_order_value_e4=12_345,
+        min_display_ppm=2_500,
     )
-    assert desk.message(limits) == [[LimitsAnswer("alice", 3, None, 1.2345, 5)]]
+    assert desk.message(limits) == [[LimitsAnswer("alice", 3, None, 1.2345, 0.25, 5)]]
     desk.ask(SetClientLimits(time_us=TIME_US, request_id=2, client_id="alice"))
     event = listed(6, 2, state="auction", auction="opening")
     assert desk.message(event, 7) == [[ListingAnswer("MSFT", "auction", "opening", 420.0, 7)]]
