@@ -27,6 +27,8 @@ class StopBook:
         if order.request.order_type == "trailing_stop":
             order.stop_price_e4 = _trailed(order, last_e4)
             self._trailing[order.order_id] = order
+            if last_e4 != self._followed_e4:
+                self._followed_e4 = None  # they have followed different prices
         else:
             order.stop_price_e4 = order.request.stop_price_e4
         self._file(order)
