@@ -29,12 +29,14 @@ from exchange_shared.messages import (
     AccountOpened,
     AnyCommand,
     AnyEvent,
+    MarketClockChanged,
     TradeExecuted,
     command_decoder,
 )
 from exchange_shared.metrics import Metrics
 from exchange_shared.runner import BackgroundTasks, Service
 from exchange_shared.settings import ServiceSettings
+from exchange_shared.units import apart, format_time
 from matching_engine.core import Exchange
 from matching_engine.snapshot_store import Snapshot, SnapshotStore
 
@@ -94,6 +96,10 @@ class MatchingEngine:
             max_messages=1,
         )
         self._commands = metrics.counter("commands", "Commands applied since the start")
+        self._held_back = metrics.gauge(
+            "time_held_back_seconds",
+            "How far ahead of the market's clock others are; below: behind",
+        )
         self._events = metrics.counter("events", "Events published since the start")
         self._open_orders = metrics.gauge("open_orders", "Orders in the books")
         log.info("state_loaded", position=self._position, seq=self.exchange.seq)
@@ -106,6 +112,7 @@ class MatchingEngine:
             for delivery in deliveries:
                 await self._apply(delivery)
             self._open_orders.set(self.exchange.open_orders)
+            self._held_back.set(self.exchange.held_back_us / 1_000_000)
             if self._since_snapshot >= self._snapshot_every and self._snapshot_saved():
                 self._begin_snapshot()
 
@@ -124,6 +131,9 @@ class MatchingEngine:
         await self.feed.put_when_room(*effects)
         await self.executions.put_when_room(executions)
         self._events.inc(len(events))
+        for event in events:
+            if isinstance(event, MarketClockChanged):
+                log_clock(event)
         log.debug("applied", position=self._position, seq=self.exchange.seq)
         await asyncio.sleep(0)
 
@@ -165,6 +175,16 @@ class MatchingEngine:
                     executions=self.executions.pending,
                 )
 
+    def clock_problem(self) -> str | None:
+        """What of the time is held back, if anything is."""
+        held_back_us = self.exchange.held_back_us
+        if not held_back_us:
+            return None
+        return (
+            f"a gateway's clock is {apart(held_back_us)} the market's: correct it, or confirm its"
+            " time with POST /admin/clock"
+        )
+
     def replay_problem(self) -> str | None:
         """`None` once everything that was in the log at the start is applied."""
         if not self._log_end_known:
@@ -173,6 +193,17 @@ class MatchingEngine:
         if end is None or (self._position is not None and self._position >= end):
             return None
         return f"replaying order_entry: at {self._position} of {end}"
+
+
+def log_clock(event: MarketClockChanged) -> None:
+    """Say that the market's clock was set, or what of the time is held back."""
+    say = log.warning if event.held_back_us else log.info
+    say(
+        "market_clock",
+        reason=event.reason,
+        market=format_time(event.clock_us),
+        held_back_seconds=event.held_back_us / 1_000_000,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -185,6 +216,7 @@ async def open_matching_engine(
     engine = MatchingEngine(settings, bus, metrics)
     health.depends_on("bus", bus.unavailable_reason)
     health.depends_on("replay", engine.replay_problem)
+    health.depends_on("market_clock", engine.clock_problem)
     async with BackgroundTasks() as publishing:
         publishing.start(engine.feed.run(), "publish-events")
         publishing.start(engine.executions.run(), "publish-executions")

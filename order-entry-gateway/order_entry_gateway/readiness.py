@@ -4,12 +4,18 @@ from exchange_shared.http import ApiError
 
 
 class Readiness:
-    """Each attribute says what is missing, or is `None`."""
+    """Each attribute says what is missing, or is `None`.
+
+    `market_clock` says how far this gateway's clock is from the market's. While it is ahead, no
+    orders are taken: by its time the market is not up to date, and what expired may still be open.
+    """
 
     def __init__(self) -> None:
         self.api_keys: str | None = "the clients' keys have not been read yet"
         self.matching_engine: str | None = "the matching engine has not confirmed the market yet"
         self.stopping: str | None = None
+        self.market_clock: str | None = None
+        self.clock_is_ahead = False
 
     def keys_wait_for(self, reason: str | None) -> None:
         """Why the database that has the keys cannot be read yet; `None`: no longer."""
@@ -21,6 +27,11 @@ class Readiness:
         problem = self.problem()
         if problem is not None:
             raise ApiError(503, "not_ready", problem, retry_after_seconds=1)
+
+    def check_clock(self) -> None:
+        """Raises `ApiError` 503 `not_ready` while this gateway's clock is ahead of the market's."""
+        if self.clock_is_ahead and self.market_clock is not None:
+            raise ApiError(503, "not_ready", self.market_clock, retry_after_seconds=1)
 
     def problem(self) -> str | None:
         """The first thing that is missing."""

@@ -23,6 +23,7 @@ from order_entry_gateway.api.app import build_app
 from order_entry_gateway.api.dependencies import Gateway
 from order_entry_gateway.api.sessions import Sessions
 from order_entry_gateway.api_keys import KeyTable, Operator
+from order_entry_gateway.clock_watch import ClockWatch
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.feed_tail.tail import Tail
 from order_entry_gateway.market_status import MarketStatus
@@ -63,10 +64,11 @@ async def open_order_entry_gateway(
     bus: Bus,
     wall_clock_us: Callable[[], int] = now_us,
     health: Health | None = None,
+    clock_us: Callable[[], int] = now_us,
 ) -> AsyncIterator[Service]:
     """Run a gateway while the context is open; at its end what was taken in is published.
 
-    The schedule goes by `wall_clock_us`.
+    The schedule goes by `wall_clock_us`, and the times of the commands by `clock_us`.
 
     Raises:
         MarketFileError: the market's configuration cannot be used.
@@ -74,9 +76,10 @@ async def open_order_entry_gateway(
     market = load_market(settings.market_file)
     parts = _Parts(settings)
     readiness, metrics = parts.readiness, parts.metrics
-    entry, report_publisher, order_entry = _way_into_the_log(parts, bus)
-    tail = _way_back(parts, order_entry)
+    entry, report_publisher, order_entry = _way_into_the_log(parts, bus, clock_us)
     clock = MarketClock(Schedule(market.schedule), order_entry, wall_clock_us)
+    clock_watch = ClockWatch(readiness, clock_us, clock.tell_again)
+    tail = _way_back(parts, order_entry, clock_watch)
 
     def configure() -> None:
         order_entry.configure(market, clock.first_phases(), market_confirmed)
@@ -89,6 +92,11 @@ async def open_order_entry_gateway(
         log.info("ready", securities=len(market.securities))
 
     app = _doors(parts, bus, order_entry, health or Health())
+    metrics.watch(
+        "clock_ahead_seconds",
+        "How far ahead of the market's clock this gateway's is; below: behind",
+        lambda: clock_watch.ahead_us / 1_000_000,
+    )
     metrics.watch("unconfirmed_commands", "Commands that are not durable", lambda: entry.pending)
     metrics.watch(
         "unpublished_reports", "Reports that are not durable", lambda: report_publisher.pending
@@ -121,7 +129,9 @@ async def open_order_entry_gateway(
             log.warning("stopped_unconfirmed", **unconfirmed)
 
 
-def _way_into_the_log(parts: _Parts, bus: Bus) -> tuple[Publisher, Publisher, OrderEntry]:
+def _way_into_the_log(
+    parts: _Parts, bus: Bus, clock_us: Callable[[], int]
+) -> tuple[Publisher, Publisher, OrderEntry]:
     """The publishers of commands and of reports, and the one who gives them what they publish."""
     settings, limits = parts.settings, parts.limits
     source = f"{SERVICE}-{settings.node}-{secrets.token_hex(8)}"
@@ -147,11 +157,12 @@ def _way_into_the_log(parts: _Parts, bus: Bus) -> tuple[Publisher, Publisher, Or
         orders_limit=limits.per_second("orders", settings.orders_per_second),
         answer_seconds=settings.answer_seconds,
         metrics=parts.metrics,
+        clock_us=clock_us,
     )
     return entry, report_publisher, order_entry
 
 
-def _way_back(parts: _Parts, order_entry: OrderEntry) -> Tail:
+def _way_back(parts: _Parts, order_entry: OrderEntry, clock_watch: ClockWatch) -> Tail:
     """What reads `data_feed`, and hands answers and execution reports on."""
     settings = parts.settings
     reports = ReportCollector(parts.sessions.by_client, settings.max_remembered_orders)
@@ -168,6 +179,7 @@ def _way_back(parts: _Parts, order_entry: OrderEntry) -> Tail:
         keys=parts.keys,
         ids=parts.ids,
         market=parts.market_status,
+        clock=clock_watch,
         readiness=parts.readiness,
         answers=answers,
         fills=fills,
@@ -191,6 +203,7 @@ def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> 
             or parts.listener.problem_once_heard(MATCHING_ENGINE)
         ),
     )
+    health.depends_on("market_clock", lambda: readiness.market_clock)
     parts.metrics.watch("waiting_requests", "Requests without an answer yet", lambda: len(pending))
     parts.metrics.watch("sessions", "Open WebSocket sessions", lambda: sessions.open)
     gateway = Gateway(

@@ -29,9 +29,10 @@ class GatewaySettings(OperatorSettings):
     answer_seconds: float = Field(default=2.0, gt=0)
     """How long a request waits for the matching engine before it is answered as pending."""
 
-    clock_tick_seconds: float = Field(default=1.0, ge=0)
+    clock_tick_seconds: float = Field(default=1.0, ge=0, le=5)
     """How often the matching engine is told the time, so that orders expire and halts end when
-    nobody trades. With 0 it is never told, nor of the phases of the schedule after the first."""
+    nobody trades, and a clock that is ahead is contradicted. With 0 it is never told, nor of the
+    phases of the schedule after the first, and after a long stop its clock has to be confirmed."""
 
     max_waiting_requests: int = Field(default=100_000, ge=1)
     """Requests that may wait for the matching engine; beyond it new ones are refused."""

@@ -36,6 +36,11 @@ from exchange_shared.units import (
 MAX_COUNT = 2**53 - 1
 MAX_SECONDS = 7 * 86_400
 
+MAX_TIME_STEP_US = 60_000_000
+"""How far the market's clock follows a command at once. Every gateway ticks each second, and clocks
+that are kept right differ by milliseconds: more than a minute is a stop, or a clock that is wrong.
+"""
+
 _MAX_TOTAL = Decimal(from_e4(MAX_TOTAL_E4))
 _MAX_PRICE = Decimal(from_e4(MAX_PRICE_E4))
 _NUMERAL = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -240,6 +245,7 @@ class MarketConfig(_Section):
             maker_fee_ppm=int(self.fees.maker_bps * 100),
             taker_fee_ppm=int(self.fees.taker_bps * 100),
             **asdict(self.risk.limits),
+            max_time_step_us=MAX_TIME_STEP_US,
         )
         listings = [
             security.command(security.id, request_id, time_us)

@@ -114,6 +114,12 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
+def apart(ahead_us: int) -> str:
+    """How far a clock is ahead of another (below zero: behind), in words."""
+    seconds = abs(ahead_us) / 1_000_000
+    return f"{seconds:,.0f} seconds {'ahead of' if ahead_us > 0 else 'behind'}"
+
+
 def format_time(time_us: int) -> str:
     """RFC 3339 in UTC with microseconds: `2026-01-31T09:30:00.000001Z`."""
     moment = _EPOCH + timedelta(microseconds=time_us)

@@ -30,7 +30,8 @@ def market_file(tmp_path: Path) -> Path:
     """A market in which a client may have as many open orders as these tests need."""
     path = tmp_path / "exchange.toml"
     usual = (ROOT / "exchange.toml").read_text(encoding="utf-8")
-    path.write_text(f"{usual}\n[risk]\nmax_open_orders = 10_000\n", encoding="utf-8")
+    many = usual.replace("max_open_orders = 1_000", "max_open_orders = 10_000")
+    path.write_text(many, encoding="utf-8")
     return path
 
 

@@ -25,6 +25,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/admin/securities", {"security_id": "TSLA", "reference_price": 250}),
     ("POST", "/admin/state", {"action": "halt"}),
     ("GET", "/admin/status", None),
+    ("POST", "/admin/clock", {"confirm": True}),
     ("PUT", "/admin/clients/alice/limits", {}),
     ("PUT", "/admin/clients/alice/kill-switch", {"active": True}),
 ]

@@ -265,6 +265,7 @@ async def test_the_clock_ticks_only_while_ready_and_the_bus_there_and_not_full(
         orders_limit=per_second,
         answer_seconds=1,
         metrics=metrics,
+        clock_us=now_us,
     )
     order_entry.tick()
     assert entry.pending == 0

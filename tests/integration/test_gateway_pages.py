@@ -72,6 +72,7 @@ async def test_the_market_is_published_before_anything_else(
         taker_fee_ppm=0,
         max_open_orders=1_000,
         min_display_ppm=10_000,
+        max_time_step_us=60_000_000,
     )
     assert microsoft == ListSecurity(
         time_us=configure.time_us,
@@ -107,6 +108,7 @@ async def test_the_openapi_page_describes_bodies_and_answers(gateway: Gateway) -
         "/admin/securities": {"post"},
         "/admin/state": {"post"},
         "/admin/status": {"get"},
+        "/admin/clock": {"post"},
         "/admin/clients/{client_id}/limits": {"put"},
         "/admin/clients/{client_id}/kill-switch": {"put"},
     }

@@ -46,7 +46,7 @@ async def test_every_call_refuses_query_parameters_that_it_does_not_have(
 ) -> None:
     before = await records_in(bus, ORDER_ENTRY)
     asked = await calls(gateway)
-    assert len(asked) == 11
+    assert len(asked) == 12
     for method, path, operation in asked:
         assert "422" in operation["responses"], path
         answer = await gateway.http.request(method, f"{path}?securityId=MSFT", json={})

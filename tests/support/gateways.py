@@ -85,6 +85,7 @@ async def running_gateway(
     *,
     market: str = MARKET,
     wall_clock_us: Callable[[], int] = now_us,
+    clock_us: Callable[[], int] = now_us,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port; a failure of one of its tasks fails the test at the end.
@@ -97,7 +98,7 @@ async def running_gateway(
     options = GatewaySettings(**{**defaults, **settings})
     async with contextlib.AsyncExitStack() as stack:
         service = await stack.enter_async_context(
-            open_order_entry_gateway(options, bus, wall_clock_us)
+            open_order_entry_gateway(options, bus, wall_clock_us, clock_us=clock_us)
         )
         tasks = await stack.enter_async_context(BackgroundTasks())
         server = await stack.enter_async_context(serving(service, options, tasks))

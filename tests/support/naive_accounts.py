@@ -17,6 +17,7 @@ from exchange_shared.messages import (
 )
 from exchange_shared.units import MAX_TOTAL_E4
 from tests.support.naive_cash import open_shares
+from tests.support.naive_clock import tell_clock
 from tests.support.naive_market import NaiveMarket
 from tests.support.naive_records import NaiveAccount, NaiveSecurity, state_of_phase
 
@@ -25,6 +26,10 @@ def configure_market(market: NaiveMarket, command: ConfigureMarket) -> None:
     """Set what new accounts and new orders go by."""
     market.terms = command
     market.publish(MarketConfigured, **fields_of(command, MarketConfigured))
+    if command.max_time_step_us is None:
+        market.held_back_us = 0
+    elif market.held_back_us:
+        tell_clock(market, "held_back")
 
 
 def list_security(market: NaiveMarket, command: ListSecurity) -> None:

@@ -12,6 +12,7 @@ from exchange_shared.messages import (
     CancelOrder,
     ClockTick,
     ConfigureMarket,
+    ConfirmTime,
     ListSecurity,
     MassCancel,
     MassCancelled,
@@ -29,6 +30,7 @@ from tests.support.naive_accounts import (
     open_account,
     reject,
 )
+from tests.support.naive_clock import follow_time, set_clock
 from tests.support.naive_limits import set_client_limits, suspend_client
 from tests.support.naive_market import NaiveMarket
 from tests.support.naive_orders import new_order, replace_order
@@ -47,7 +49,7 @@ class NaiveExchange:
         market = self._market
         market.events = []
         market.command_time_us = command.time_us
-        market.time_us = max(market.time_us, command.time_us)
+        follow_time(market, command.time_us)
         _expire(market)
         change_by_clock(market)
         for security in market.securities:
@@ -81,6 +83,10 @@ def _do(market: NaiveMarket, command: AnyCommand) -> None:
             set_market_state(market, command)
         case BeginPhase():
             begin_phase(market, command)
+        case ConfirmTime():
+            set_clock(market, command.time_us, "confirmed", command)
+            _expire(market)
+            change_by_clock(market)
         case ClockTick():
             pass
 

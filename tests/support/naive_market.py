@@ -39,9 +39,13 @@ class NaiveMarket:
         self.places = 0
         self.time_us = 0
         self.command_time_us = 0
+        self.held_back_us = 0
+        self.agreed_us = 0
+        self.doubted_us = 0
         self.terms = ConfigureMarket(
             time_us=0, request_id=1, initial_balance_e4=0, maker_fee_ppm=0, taker_fee_ppm=0
         )
+        self.phase_begins_anew = False
         self.phase = BeginPhase(time_us=0, schedule_id="", begins_us=0, phase="continuous")
         self.accounts: list[NaiveAccount] = []
         self.securities: list[NaiveSecurity] = []
@@ -173,11 +177,15 @@ class NaiveMarket:
         security.auction = auction
         security.until_us = None if lasts_us is None else self.time_us + lasts_us
         security.indicative = NO_INDICATIVE
+        self.tell_state(security, reason)
+
+    def tell_state(self, security: NaiveSecurity, reason: StateReason) -> None:
+        """Tell the state of a security, and when it ends."""
         self.publish(
             MarketStateChanged,
             security_id=security.security_id,
-            state=state,
-            auction=auction,
+            state=security.state,
+            auction=security.auction,
             until_us=security.until_us,
             reason=reason,
             reference_price_e4=security.reference_price_e4,

@@ -98,9 +98,13 @@ def change_by_clock(market: NaiveMarket) -> None:
 def begin_phase(market: NaiveMarket, command: BeginPhase) -> None:
     """Begin a phase of the trading day, unless it was begun before."""
     before = market.phase
-    if command.schedule_id == before.schedule_id and command.begins_us <= before.begins_us:
+    again = command.schedule_id == before.schedule_id and command.begins_us <= before.begins_us
+    if again and not market.phase_begins_anew:
+        return
+    if market.terms.max_time_step_us is not None and command.begins_us > market.time_us:
         return
     market.phase = command
+    market.phase_begins_anew = False
     state, auction = state_of_phase(command.phase)
     for security in market.securities:
         interrupted = security.state == "halted" or security.auction == "reopening"

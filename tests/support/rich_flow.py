@@ -27,6 +27,10 @@ from tests.support.rich_shapes import SHAPES
 __all__ = ["SHAPES", "Shape", "opening", "rich_flow"]
 
 
+WRONG_BY_US = 7_000
+"""How far ahead of the others the clock of a gateway is that is wrong."""
+
+
 def rich_flow(seed: int, count: int, shape: Shape) -> Iterator[AnyCommand]:
     """The opening of a shape's market, and `count` commands."""
     yield from opening(shape)
@@ -46,6 +50,13 @@ class _Flow:
         self._operators = Operators(random, shape)
 
     def next(self) -> AnyCommand:
+        wrong_us = WRONG_BY_US * self._chance(self._shape.wrong_clocks)
+        self._time_us += wrong_us
+        command = self._next()
+        self._time_us -= wrong_us
+        return command
+
+    def _next(self) -> AnyCommand:
         shape, random = self._shape, self._random
         self._number += 1
         self._let_time_pass()

@@ -11,6 +11,7 @@ from exchange_shared.messages import (
     CancelOrder,
     ClockTick,
     ConfigureMarket,
+    ConfirmTime,
     ListSecurity,
     MassCancel,
     NewOrder,
@@ -106,6 +107,7 @@ def _market_terms() -> st.SearchStrategy[dict[str, Any]]:
             "taker_fee_ppm": st.sampled_from([2_500, 100_000]),
             "max_position": st.sampled_from([None, 50]),
             "min_display_ppm": st.sampled_from([None, 500_000]),
+            "max_time_step_us": st.sampled_from([None, 6, 6, 30]),
         }
     )
 
@@ -199,6 +201,7 @@ def _drafts() -> st.SearchStrategy[_Draft]:
         MassCancel: (st.tuples(st.just(MassCancel), mass_cancels, _steps), 1),
         ClockTick: (st.tuples(st.just(ClockTick), st.just({}), _steps), 1),
         ConfigureMarket: (st.tuples(st.just(ConfigureMarket), _market_terms(), _steps), 1),
+        ConfirmTime: (st.tuples(st.just(ConfirmTime), st.just({}), _steps), 1),
         ListSecurity: (st.tuples(st.just(ListSecurity), _listings(), _steps), 1),
         SetMarketState: (st.tuples(st.just(SetMarketState), _actions(), _steps), 3),
         BeginPhase: (st.tuples(st.just(BeginPhase), _phases(), _steps), 1),

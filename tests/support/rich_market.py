@@ -66,6 +66,8 @@ class Shape:
     group: float = 0.1
     groups: str = "ab"
     time_jumps: float = 0.02
+    wrong_clocks: float = 0.0
+    """How many commands come from a gateway with a clock that is wrong."""
     mistakes: float = 0.01
 
 

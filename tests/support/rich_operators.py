@@ -7,6 +7,7 @@ from exchange_shared.messages import (
     AnyCommand,
     BeginPhase,
     ConfigureMarket,
+    ConfirmTime,
     ListSecurity,
     OpenAccount,
     Phase,
@@ -34,6 +35,7 @@ NEXT = {"pre_open": "start_auction", "start_auction": "uncross", "halt": "resume
 _Kind = (
     type[BeginPhase]
     | type[ConfigureMarket]
+    | type[ConfirmTime]
     | type[ListSecurity]
     | type[OpenAccount]
     | type[SetClientLimits]
@@ -143,6 +145,8 @@ class Operators:
 
     def _terms(self, _number: int, _time_us: int) -> _Draft:
         shape, random = self._shape, self._random
+        if shape.limits[0].get("max_time_step_us") and self._chance(0.2):
+            return ConfirmTime, {}
         kind = random.randrange(3)
         if kind == 0:
             taker = random.choice((-300, 0, 1_000, 2_500, 100_000))

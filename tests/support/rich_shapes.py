@@ -210,6 +210,18 @@ SHAPES = (
         times_in_force=(10, 1, 1, 2, 3, 1, 1),
     ),
     Shape(
+        "clocks",
+        apart=-1,
+        times_in_force=(6, 3, 4, 1, 1, 1, 1),
+        actions=10,
+        phases=4,
+        terms=3,
+        listings=(BREAKER,),
+        limits=(some_terms(max_time_step_us=30), some_terms(max_time_step_us=48), some_terms()),
+        time_jumps=0.06,
+        wrong_clocks=0.05,
+    ),
+    Shape(
         "everything",
         clients=5,
         securities=3,

@@ -7,6 +7,7 @@ from exchange_shared.messages import (
     ClientLimitsSet,
     ClientSuspended,
     IndicativeChanged,
+    MarketClockChanged,
     MarketConfigured,
     MarketStateChanged,
     MarketStateSet,
@@ -24,7 +25,7 @@ from exchange_shared.messages import (
     TradeExecuted,
 )
 from exchange_shared.units import format_e4
-from tests.support.table_operators import limits_text, terms_text
+from tests.support.table_operators import limits_text, market_text, terms_text
 from tests.support.table_writer import options_text
 
 
@@ -63,7 +64,11 @@ def _describe_operators(event: AnyEvent) -> str | None:
         case MarketConfigured():
             return (
                 f"configured: balance {format_e4(event.initial_balance_e4)},"
-                f" fees {event.maker_fee_ppm} and {event.taker_fee_ppm} ppm{limits_text(event)}"
+                f" fees {event.maker_fee_ppm} and {event.taker_fee_ppm} ppm{market_text(event)}"
+            )
+        case MarketClockChanged():
+            return (
+                f"the clock is at {event.clock_us} ({event.reason}), {event.held_back_us} held back"
             )
         case SecurityListed():
             state = "" if event.state == "continuous" else f", {_state(event)}"

@@ -7,6 +7,7 @@ from exchange_shared.messages import (
     AnyCommand,
     BeginPhase,
     ConfigureMarket,
+    ConfirmTime,
     ListSecurity,
     SetClientLimits,
     SetMarketState,
@@ -23,6 +24,8 @@ LIMITS = {
     "display": "min_display_ppm",
 }
 """How tables call the limits of a client."""
+MARKET = {**LIMITS, "step": "max_time_step_us"}
+"""How they call what the market's terms may leave out."""
 TERMS = {
     "lot": "lot_quantity",
     "max_quantity": "max_order_quantity",
@@ -76,7 +79,7 @@ def read_operator(words: list[str], time_us: int, request_id: int) -> AnyCommand
                 initial_balance_e4=e4(balance),
                 maker_fee_ppm=int(Decimal(maker) * 100),
                 taker_fee_ppm=int(Decimal(taker) * 100),
-                **_options(options, LIMITS),
+                **_options(options, MARKET),
             )
         case ["list", security_id, _, tick, _, reference, _, grant, *options]:
             return ListSecurity(
@@ -98,6 +101,8 @@ def read_operator(words: list[str], time_us: int, request_id: int) -> AnyCommand
                 begins_us=int(take(options, "at") or 0),
                 phase=phase,  # type: ignore[arg-type]
             )
+        case ["confirm", "time"]:
+            return ConfirmTime(**identity)
         case _ if is_about_securities(words):
             return _read_action(words, identity)
     return None
@@ -122,8 +127,10 @@ def operator_text(command: AnyCommand) -> str | None:
             return (
                 f"configure balance {format_e4(command.initial_balance_e4)}"
                 f" maker {_basis_points(command.maker_fee_ppm)}"
-                f" taker {_basis_points(command.taker_fee_ppm)}{limits_text(command)}"
+                f" taker {_basis_points(command.taker_fee_ppm)}{market_text(command)}"
             )
+        case ConfirmTime():
+            return "confirm time"
         case ListSecurity():
             return (
                 f"list {command.security_id} tick {format_e4(command.tick_e4)}"
@@ -148,6 +155,11 @@ def operator_text(command: AnyCommand) -> str | None:
 def limits_text(message: Any) -> str:
     """The limits that a command or an event names, each with a blank before it."""
     return _options_text(message, LIMITS)
+
+
+def market_text(message: Any) -> str:
+    """What the market's terms name beside the balance and the fees, likewise."""
+    return _options_text(message, MARKET)
 
 
 def terms_text(message: Any) -> str:

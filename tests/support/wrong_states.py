@@ -5,12 +5,19 @@ from functools import partial
 from typing import Any
 
 from exchange_shared.units import PPM
+from matching_engine.core import exchange as exchange_module
 from matching_engine.core.accounts import Position
 from matching_engine.core.book import equilibrium
 from matching_engine.core.book.equilibrium import Equilibrium
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
-from matching_engine.core.commands import administration, checks, market_states, orders
+from matching_engine.core.commands import (
+    administration,
+    checks,
+    market_clock,
+    market_states,
+    orders,
+)
 from matching_engine.core.market import Market
 from matching_engine.core.security import Security
 from matching_engine.core.trading import auction as auction_module
@@ -118,6 +125,10 @@ def _from_when_it_was_due(
     market.clock_us = now_us
 
 
+def _follow(_right: object, market: Market, time_us: int) -> None:
+    market.clock_us = max(market.clock_us, time_us)
+
+
 STATES_AND_RISK: dict[str, Patch] = {
     "an auction ignores the surplus": replaced(Equilibrium, "indicative", _without_surplus),
     "an auction ignores the mark": replaced(
@@ -140,6 +151,11 @@ STATES_AND_RISK: dict[str, Patch] = {
     "what ended late goes on from when it was due": replaced(
         market_states, "_change", _from_when_it_was_due
     ),
+    "every time is followed": replaced(exchange_module, "keep_time", _follow),
+    "a time that is contradicted is believed": replaced(
+        market_clock, "_silent", partial(nothing, answer=True)
+    ),
+    "nobody can confirm the time": replaced(market_clock, "_set", nothing),
     "trades print outside the band": replaced(Security, "fix_band", nothing),
     "the band moves with each print": replaced(continuous, "trade", _with_a_new_band),
     "the static band is around the mark": replaced(

@@ -12,6 +12,7 @@ from exchange_shared.messages import (
     ClientSuspended,
     Heartbeat,
     IndicativeChanged,
+    MarketClockChanged,
     MarketConfigured,
     MarketStateChanged,
     MarketStateSet,
@@ -44,6 +45,7 @@ _WITHOUT_EFFECT = (
     ClientLimitsSet,
     ClientSuspended,
     MarketStateSet,
+    MarketClockChanged,
     Heartbeat,
 )
 """Records that change nothing that the feed tells about."""

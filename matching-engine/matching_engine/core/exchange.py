@@ -16,6 +16,7 @@ from exchange_shared.messages import (
     ClockTick,
     Command,
     ConfigureMarket,
+    ConfirmTime,
     IndicativeChanged,
     ListSecurity,
     MassCancel,
@@ -35,6 +36,7 @@ from matching_engine.core.commands.administration import (
     set_client_limits,
     suspend_client,
 )
+from matching_engine.core.commands.market_clock import confirm_time, keep_time
 from matching_engine.core.commands.market_states import begin_phase, pass_time, set_market_state
 from matching_engine.core.commands.orders import cancel_order, mass_cancel, new_order, replace_order
 from matching_engine.core.market import Market
@@ -59,6 +61,7 @@ class Exchange:
             SuspendClient: suspend_client,
             SetMarketState: set_market_state,
             BeginPhase: begin_phase,
+            ConfirmTime: confirm_time,
             ClockTick: lambda _market, _command: None,
         }
 
@@ -77,14 +80,21 @@ class Exchange:
         """How many orders are open, waiting stops included."""
         return len(self._market.orders)
 
+    @property
+    def held_back_us(self) -> int:
+        """How far ahead of the market's clock a time is that it does not follow; below: behind."""
+        return self._market.held_back_us
+
     def apply(self, command: AnyCommand) -> list[AnyEvent]:
         """Apply the next command; returns the events it caused, in order."""
         market = self._market
         events: list[AnyEvent] = []
         market.events = events
         time_us = market.time_us = command.time_us
-        if time_us > market.clock_us:
+        if 0 <= time_us - market.clock_us <= market.free_step_us:
             market.clock_us = time_us
+        else:
+            keep_time(market, time_us)
         if market.due_us <= market.clock_us:
             pass_time(market)
         self._handlers[type(command)](market, command)

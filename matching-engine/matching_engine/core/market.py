@@ -26,24 +26,33 @@ class Market:
     what the current command causes, `time_us` is its time, and `clock_us` the latest time so far.
     `touched` are the books that may have another price now. Nothing happens by itself before
     `due_us`. `phase` is the trading day's, which began at `phase_begins_us` by `schedule_id`.
+
+    The clock follows a command's time by `free_step_us` at once, which is `max_step_us` unless a
+    time is held back: `held_back_us` is how far ahead of the clock it is (below zero: behind),
+    `agreed_us` when it was last contradicted, and `doubted_us` when it was last told.
     """
 
     __slots__ = (
         "_expiries",
         "accounts",
+        "agreed_us",
         "api_keys",
         "arrivals",
         "books",
         "clock_us",
+        "doubted_us",
         "due_us",
         "events",
         "execution_seq",
         "fees_e4",
+        "free_step_us",
         "groups",
+        "held_back_us",
         "initial_balance_e4",
         "issued_e4",
         "limits",
         "maker_fee_ppm",
+        "max_step_us",
         "orders",
         "phase",
         "phase_begins_us",
@@ -63,6 +72,10 @@ class Market:
         self.time_us = 0
         self.clock_us = 0
         self.due_us = NEVER_US
+        self.free_step_us = self.max_step_us = NEVER_US
+        self.held_back_us = 0
+        self.agreed_us = 0
+        self.doubted_us = 0
         self.schedule_id = ""
         self.phase: Phase = "continuous"
         self.phase_begins_us = 0
@@ -90,6 +103,16 @@ class Market:
         """The number of the next event that moves assets."""
         self.execution_seq += 1
         return self.execution_seq
+
+    def limit_steps(self, max_step_us: int | None) -> None:
+        """Let the clock follow by so much at once; `None` is any step."""
+        self.max_step_us = NEVER_US if max_step_us is None else max_step_us
+        self.hold_back(0 if max_step_us is None else self.held_back_us)
+
+    def hold_back(self, held_back_us: int) -> None:
+        """Note how far from the clock a time is that it does not follow; 0 is none."""
+        self.held_back_us = held_back_us
+        self.free_step_us = -1 if held_back_us else self.max_step_us
 
     def open(self, order: Order) -> None:
         """Know an accepted order by its id, its name and its group, and when it expires."""

@@ -117,6 +117,13 @@ class StateAnswer(msgspec.Struct):
     seq: int
 
 
+class ClockAnswer(msgspec.Struct):
+    """The market's clock was set to this time."""
+
+    time: str
+    seq: int
+
+
 class LimitsAnswer(msgspec.Struct):
     """The limits of a client; null is the market's."""
 
@@ -158,6 +165,7 @@ Answer = (
     | AccountAnswer
     | ListingAnswer
     | StateAnswer
+    | ClockAnswer
     | LimitsAnswer
     | KillSwitchAnswer
     | DoneAnswer

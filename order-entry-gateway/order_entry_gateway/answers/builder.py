@@ -106,7 +106,7 @@ class AnswerBuilder:
         self._current = None
         self._order_id = 0
 
-    def _begin(self, id_: int) -> Slot[Answer] | None:
+    def _begin(self, id_: int | None) -> Slot[Answer] | None:
         """The slot for the command whose first event has this id."""
         self._end_answer()
         return self._pending.take(id_)

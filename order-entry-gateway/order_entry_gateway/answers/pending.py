@@ -81,9 +81,9 @@ class Pending(Generic[Answer]):
         slot = self._slots.get(id_)
         return slot is not None and type(slot.command) is command_type
 
-    def take(self, id_: int) -> Slot[Answer] | None:
+    def take(self, id_: int | None) -> Slot[Answer] | None:
         """The slot for the answer to a command, which is now coming; `None` if nobody waits."""
-        return self._slots.pop(id_, None)
+        return None if id_ is None else self._slots.pop(id_, None)
 
     def give_up(self, group: Group[Answer]) -> list[Slot[Answer]]:
         """Forget what a group still waits for; returns those slots."""

@@ -8,15 +8,17 @@ from exchange_shared.messages import (
     AccountOpened,
     ClientLimitsSet,
     ClientSuspended,
+    MarketClockChanged,
     MarketConfigured,
     MarketStateSet,
     RequestRejected,
     SecurityListed,
 )
-from exchange_shared.units import from_e4
+from exchange_shared.units import format_time, from_e4
 from order_entry_gateway.answers.answers import (
     AccountAnswer,
     Answer,
+    ClockAnswer,
     DoneAnswer,
     KillSwitchAnswer,
     LimitsAnswer,
@@ -67,8 +69,9 @@ SINGLE_EVENT_ANSWERS: dict[type, Callable[[Any], Answer]] = {
     ClientLimitsSet: _limits,
     ClientSuspended: _kill_switch,
     MarketConfigured: lambda event: DoneAnswer(event.seq),
+    MarketClockChanged: lambda event: ClockAnswer(format_time(event.clock_us), event.seq),
     MarketStateSet: lambda event: StateAnswer(event.count, event.seq),
     RequestRejected: _refusal,
     SecurityListed: _listing,
 }
-"""By the type of the event, which has the `request_id` of the request."""
+"""By the type of the event, which has the `request_id` of the request, if there was one."""

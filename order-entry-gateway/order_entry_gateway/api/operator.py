@@ -14,6 +14,7 @@ from exchange_shared.http import ApiError, read_json
 from exchange_shared.market import to_us
 from exchange_shared.messages import (
     AuctionKind,
+    ConfirmTime,
     MarketState,
     SetClientLimits,
     SetMarketState,
@@ -23,6 +24,7 @@ from exchange_shared.messages.commands import Contradiction
 from exchange_shared.units import format_time, from_e4
 from order_entry_gateway.answers.answers import (
     Amount,
+    ClockAnswer,
     KillSwitchAnswer,
     LimitsAnswer,
     ListingAnswer,
@@ -33,6 +35,7 @@ from order_entry_gateway.api.dependencies import Credentials, Gateway
 from order_entry_gateway.api.openapi import responses, schema_of
 from order_entry_gateway.api.responses import Waiter, json_of
 from order_entry_gateway.requests.operator_schemas import (
+    ClockRequest,
     KillSwitchRequest,
     LimitsRequest,
     SecurityRequest,
@@ -70,6 +73,7 @@ def add_operator_calls(calls: APIRouter, gateway: Gateway) -> None:
     """Everything under `/admin`."""
     _add_securities(calls, gateway)
     _add_states(calls, gateway)
+    _add_clock(calls, gateway)
     _add_clients(calls, gateway)
 
 
@@ -137,6 +141,26 @@ def _add_states(calls: APIRouter, gateway: Gateway) -> None:
             for _, security in sorted(gateway.market.securities.items())
         ]
         return json_of(MarketStates(states), 200)
+
+
+def _add_clock(calls: APIRouter, gateway: Gateway) -> None:
+    @calls.post(
+        "/admin/clock",
+        tags=["operator"],
+        summary="Confirm that this gateway's clock is right",
+        openapi_extra=request_body(ClockRequest),
+        responses=responses(
+            {200: ("The market's clock now.", schema_of(ClockAnswer)), 202: _PENDING},
+            *(400, 401, 403, 413, 422, 503),
+        ),
+    )
+    async def confirm_time(request: Request, credentials: Credentials) -> Response:
+        """Sets the market's clock to this gateway's, ahead or back.
+
+        Orders expire that it is time for; halts and auctions last for what is left of them.
+        """
+        await _asked(gateway, request, credentials, ClockRequest)
+        return await _apply(gateway, ConfirmTime)
 
 
 def _add_clients(calls: APIRouter, gateway: Gateway) -> None:

@@ -21,6 +21,7 @@ from exchange_shared.postgres import until_possible
 from order_entry_gateway.answers.builder import AnswerBuilder
 from order_entry_gateway.answers.known_fills import KnownFills
 from order_entry_gateway.api_keys import KeyTable
+from order_entry_gateway.clock_watch import ClockWatch
 from order_entry_gateway.feed_tail.execution_reports import Report
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.feed_tail.stored import load_stored
@@ -41,6 +42,7 @@ class Tail:
         keys: KeyTable,
         ids: OrderIds,
         market: MarketStatus,
+        clock: ClockWatch,
         readiness: Readiness,
         answers: AnswerBuilder,
         fills: KnownFills,
@@ -60,7 +62,14 @@ class Tail:
             Heartbeat: listener.hear,
         }
         # The reports forget the names of orders that end, which the others ask for.
-        takers = (own, market.handlers, answers.handlers, fills.handlers, reports.handlers)
+        takers = (
+            own,
+            market.handlers,
+            clock.handlers,
+            answers.handlers,
+            fills.handlers,
+            reports.handlers,
+        )
         self._handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
             event_type: tuple(taker[event_type] for taker in takers if event_type in taker)
             for event_type in {event_type for taker in takers for event_type in taker}

@@ -1,6 +1,6 @@
 """What the operator may send: the shape of every request under `/admin`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,14 @@ class StateRequest(_Request):
         default=None,
         description="How long an auction or a halt lasts; left out: until another action.",
         examples=[60],
+    )
+
+
+class ClockRequest(_Request):
+    """The time of the gateway that is asked is right."""
+
+    confirm: Literal[True] = Field(
+        description="The market's clock is set to this gateway's, ahead or back."
     )
 
 

@@ -54,6 +54,10 @@ class MarketClock:
                     return
                 self._begun(phase)
 
+    def tell_again(self) -> None:
+        """Tell the present phase once more: the engine may not have let it begin."""
+        self._begun_us = -1
+
     def _begun(self, phase: PhaseStart) -> None:
         self._begun_us = phase.begins_us
         if phase.schedule_id:

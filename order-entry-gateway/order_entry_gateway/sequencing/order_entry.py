@@ -11,12 +11,13 @@ import structlog
 from exchange_shared.auth import hash_api_key
 from exchange_shared.bus import Bus, Publisher
 from exchange_shared.http import ApiError
-from exchange_shared.market import MarketConfig
+from exchange_shared.market import MAX_TIME_STEP_US, MarketConfig
 from exchange_shared.messages import (
     AnyCommand,
     BeginPhase,
     CancelOrder,
     ClockTick,
+    ConfirmTime,
     ListSecurity,
     MassCancel,
     NewOrder,
@@ -26,7 +27,6 @@ from exchange_shared.messages import (
     SetMarketState,
     SuspendClient,
 )
-from exchange_shared.units import now_us
 from order_entry_gateway.answers.answers import Answer, PendingAnswer
 from order_entry_gateway.answers.pending import Group, Pending, Slot
 from order_entry_gateway.answers.refusals import OutcomeUnknown
@@ -41,6 +41,7 @@ from order_entry_gateway.sequencing.schedule import PhaseStart
 
 Request = (
     CancelOrder
+    | ConfirmTime
     | MassCancel
     | OpenAccount
     | ReplaceOrder
@@ -71,6 +72,7 @@ class OrderEntry:
         orders_limit: RateLimit,
         answer_seconds: float,
         metrics: GatewayMetrics,
+        clock_us: Callable[[], int],
     ) -> None:
         self._bus = bus
         self._entry = entry
@@ -82,6 +84,7 @@ class OrderEntry:
         self._answer_seconds = answer_seconds
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
+        self._clock_us = clock_us
         self._time_us = 0
 
     async def new_orders(self, client_id: str, values: list[Any], on_answered: OnAnswered) -> None:
@@ -96,6 +99,7 @@ class OrderEntry:
             refusals = [(value, refusal) for value in values]
             await self._confirmations.denied(client_id, refusals, self._entry.pending)
             raise
+        self._readiness.check_clock()
         self._check_open(len(values))
         requests = new_orders(values, client_id, self._ids.take(len(values)), self._now_us())
         orders = [request for request in requests if isinstance(request, NewOrder)]
@@ -119,6 +123,7 @@ class OrderEntry:
             ApiError: 429 or 503; nothing was published.
         """
         await self._orders_limit.check(client_id)
+        self._readiness.check_clock()
         make = partial(
             ReplaceOrder,
             client_id=client_id,
@@ -244,8 +249,10 @@ class OrderEntry:
         group.close()
 
     def _now_us(self) -> int:
-        """The clock, but never back."""
-        self._time_us = max(self._time_us, now_us())
+        """The clock, but never back, unless it was set."""
+        now_us = self._clock_us()
+        if now_us > self._time_us or self._time_us - now_us > MAX_TIME_STEP_US:
+            self._time_us = now_us
         return self._time_us
 
 

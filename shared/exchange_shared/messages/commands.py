@@ -23,6 +23,7 @@ from exchange_shared.messages.values import (
     SecurityId,
     ShortText,
     Side,
+    StepUs,
     TimeInForce,
     TimeUs,
 )
@@ -70,9 +71,12 @@ class _Market(Command, frozen=True):
 class ConfigureMarket(ClientLimits, _Market, frozen=True):
     """Set what a new account starts with, the fee rates (below zero: rebates), and the limits.
 
-    The limits are those of every client that has no others; `None` is no limit. Repeating the
-    command changes nothing.
+    The limits are those of every client that has no others; `None` is no limit. How far the time
+    may go on from one command to the next is `max_time_step_us`; `None` is any distance. Repeating
+    the command changes nothing.
     """
+
+    max_time_step_us: StepUs | None = None
 
     def __post_init__(self) -> None:
         """Refuses rebates that are more than the fees.
@@ -213,6 +217,12 @@ class ClockTick(Command, frozen=True):
     """Time passes, also when nobody trades."""
 
 
+class ConfirmTime(Command, frozen=True):
+    """An operator says that the time of this command is right, though it is far from others."""
+
+    request_id: Id
+
+
 AnyCommand = (
     ConfigureMarket
     | ListSecurity
@@ -226,6 +236,7 @@ AnyCommand = (
     | SetMarketState
     | BeginPhase
     | ClockTick
+    | ConfirmTime
 )
 
 

@@ -67,8 +67,11 @@ CancelReason = Literal[
 ]
 """Why an order, or what was left of it, was taken off the market."""
 
-StateReason = Literal["operator", "schedule", "circuit_breaker", "timer"]
-"""Why a security's state changed."""
+StateReason = Literal["operator", "schedule", "circuit_breaker", "timer", "clock"]
+"""Why a security's state changed, or with `clock` when it ends."""
+
+ClockReason = Literal["held_back", "agreed", "believed", "confirmed"]
+"""Why the market's clock was set, or was not."""
 
 OrderStatus = Literal[
     "pending_trigger", "new", "partially_filled", "filled", "cancelled", "expired"
@@ -91,6 +94,8 @@ class _Market(Event, frozen=True):
 
 class MarketConfigured(ClientLimits, _Market, frozen=True):
     """The market's terms are these (again, when they were already)."""
+
+    max_time_step_us: int | None = None
 
 
 class _Listing(Event, frozen=True):
@@ -310,6 +315,20 @@ class MarketStateSet(Event, frozen=True):
     count: int
 
 
+class MarketClockChanged(Event, frozen=True):
+    """The market's clock shows `clock_us`, and commands tell a time so far ahead of it (or behind).
+
+    `held_back`: such a time came up, and the clock goes on from where it was. `agreed`: it comes no
+    more. `believed` (as nobody contradicted) and `confirmed` (by the operator): the clock was set
+    to it.
+    """
+
+    clock_us: int
+    held_back_us: int
+    reason: ClockReason
+    request_id: int | None = None
+
+
 class IndicativeChanged(Event, frozen=True):
     """What an auction would do if it ended now.
 
@@ -356,6 +375,7 @@ AnyEvent = (
     | ClientSuspended
     | MarketStateChanged
     | MarketStateSet
+    | MarketClockChanged
     | IndicativeChanged
     | PriceChanged
 )

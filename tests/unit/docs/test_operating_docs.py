@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from exchange_shared.http import decode_json
 from order_entry_gateway.requests.operator_schemas import (
+    ClockRequest,
     KillSwitchRequest,
     LimitsRequest,
     SecurityRequest,
@@ -21,6 +22,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "/orders": OrderRequest,
     "/admin/state": StateRequest,
     "/admin/securities": SecurityRequest,
+    "/admin/clock": ClockRequest,
     "/admin/clients/bob/limits": LimitsRequest,
     "/admin/clients/bob/kill-switch": KillSwitchRequest,
 }

@@ -101,6 +101,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             taker_fee_ppm=0,
             max_open_orders=1_000,
             min_display_ppm=10_000,
+            max_time_step_us=60_000_000,
         ),
         ListSecurity(
             time_us=9,
@@ -129,6 +130,7 @@ def test_amounts_are_exact(tmp_path: Path) -> None:
             max_position=1_000_000,
             max_order_value_e4=2_500_000_100,
             min_display_ppm=2_500,
+            max_time_step_us=60_000_000,
         ),
         ListSecurity(
             time_us=1,

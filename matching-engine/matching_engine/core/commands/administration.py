@@ -18,6 +18,7 @@ from exchange_shared.messages import (
 from exchange_shared.units import MAX_TOTAL_E4, format_e4
 from matching_engine.core.accounts import Account, Position
 from matching_engine.core.book.order_book import OrderBook
+from matching_engine.core.commands.market_clock import report_clock
 from matching_engine.core.commands.refusals import Refusal, reject
 from matching_engine.core.market import Market
 from matching_engine.core.security import Security
@@ -32,6 +33,7 @@ def configure_market(market: Market, command: ConfigureMarket) -> None:
     market.maker_fee_ppm = command.maker_fee_ppm
     market.taker_fee_ppm = command.taker_fee_ppm
     market.limits = Limits.of(command)
+    market.limit_steps(command.max_time_step_us)
     for account in market.accounts.values():
         account.limits = account.own_limits.over(market.limits)
     market.events.append(
@@ -43,8 +45,11 @@ def configure_market(market: Market, command: ConfigureMarket) -> None:
             maker_fee_ppm=command.maker_fee_ppm,
             taker_fee_ppm=command.taker_fee_ppm,
             **asdict(market.limits),
+            max_time_step_us=command.max_time_step_us,
         )
     )
+    if market.held_back_us:
+        report_clock(market, "held_back")
 
 
 def list_security(market: Market, command: ListSecurity) -> None:

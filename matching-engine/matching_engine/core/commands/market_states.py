@@ -11,7 +11,7 @@ from exchange_shared.messages import (
 )
 from matching_engine.core.book.order_book import OrderBook
 from matching_engine.core.commands.refusals import reject
-from matching_engine.core.market import Market
+from matching_engine.core.market import NEVER_US, Market
 from matching_engine.core.security import Security
 from matching_engine.core.trading.auction import gather, uncross
 from matching_engine.core.trading.cancel import cancel, expire_orders
@@ -111,8 +111,13 @@ def _after_auction(security: Security) -> MarketState:
 
 
 def begin_phase(market: Market, command: BeginPhase) -> None:
-    """Begin a phase of the trading day, unless that or a later one was begun before."""
+    """Begin a phase of the trading day, unless that or a later one was begun before.
+
+    Where the clock does not follow every time, neither does the day.
+    """
     if command.schedule_id == market.schedule_id and command.begins_us <= market.phase_begins_us:
+        return
+    if market.max_step_us != NEVER_US and command.begins_us > market.clock_us:
         return
     market.schedule_id = command.schedule_id
     market.phase_begins_us = command.begins_us

@@ -5,10 +5,11 @@ from msgspec.structs import asdict
 from matching_engine.core.accounts import Account, Position
 from matching_engine.core.book.order import Order
 from matching_engine.core.book.order_book import OrderBook
-from matching_engine.core.market import Market
+from matching_engine.core.market import NEVER_US, Market
 from matching_engine.core.security import Security
 from matching_engine.core.snapshot.format import (
     AccountState,
+    ClockState,
     ExchangeState,
     OrderState,
     SecurityState,
@@ -36,6 +37,7 @@ def dump(market: Market) -> ExchangeState:
         schedule_id=market.schedule_id,
         phase=market.phase,
         phase_begins_us=market.phase_begins_us,
+        clock=_dump_clock(market),
     )
 
 
@@ -56,6 +58,7 @@ def load(state: ExchangeState) -> Market:
     market.schedule_id = state.schedule_id
     market.phase = state.phase
     market.phase_begins_us = state.phase_begins_us
+    _load_clock(state.clock, market)
     for security in state.securities:
         market.books[security.security_id] = _load_book(security)
     for account_state in state.accounts:
@@ -68,6 +71,18 @@ def load(state: ExchangeState) -> Market:
     _fill_books(market, state.securities)
     market.find_next_due()
     return market
+
+
+def _dump_clock(market: Market) -> ClockState:
+    if not market.held_back_us:  # when there was something to hold back is forgotten
+        return ClockState(None if market.max_step_us == NEVER_US else market.max_step_us)
+    return ClockState(market.max_step_us, market.held_back_us, market.agreed_us, market.doubted_us)
+
+
+def _load_clock(state: ClockState, market: Market) -> None:
+    market.agreed_us, market.doubted_us = state.agreed_us, state.doubted_us
+    market.held_back_us = state.held_back_us
+    market.limit_steps(state.max_step_us)
 
 
 def _dump_order(order: Order) -> OrderState:

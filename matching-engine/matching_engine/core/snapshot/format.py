@@ -70,6 +70,15 @@ class SecurityState(msgspec.Struct, frozen=True):
     until_us: int | None = None
 
 
+class ClockState(msgspec.Struct, frozen=True, array_like=True):
+    """How far the clock follows at once (`None`: any step), and what of the time is held back."""
+
+    max_step_us: int | None = None
+    held_back_us: int = 0
+    agreed_us: int = 0
+    doubted_us: int = 0
+
+
 class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the next command's outcome depends on.
 
@@ -94,6 +103,7 @@ class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     schedule_id: str = ""
     phase: Phase = "continuous"
     phase_begins_us: int = 0
+    clock: ClockState = ClockState()
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -76,6 +76,7 @@ MARKET: dict[str, Any] = {
     "maker_fee_ppm": 19,
     "taker_fee_ppm": 20,
 }
+STEP: dict[str, Any] = {"max_time_step_us": 21}
 LIMITED: dict[str, Any] = {"request_id": 2, "client_id": "a"}
 LISTING: dict[str, Any] = {"request_id": 2, "security_id": "A"}
 
@@ -89,8 +90,8 @@ COMMANDS = [
         {"type": "new_order"} | ORDER | SOME | {"time_us": 1},
     ),
     (
-        ConfigureMarket(time_us=1, **MARKET, **LIMITS),
-        {"type": "configure_market"} | MARKET | LIMITS | {"time_us": 1},
+        ConfigureMarket(time_us=1, **MARKET, **LIMITS, max_time_step_us=21),
+        {"type": "configure_market"} | MARKET | LIMITS | STEP | {"time_us": 1},
     ),
     (
         SetClientLimits(time_us=1, **LIMITED, **LIMITS),
@@ -110,8 +111,8 @@ EVENTS = [
         {"type": "order_accepted", "seq": 5, "time_us": 1} | ORDER | {"unit_hold_e4": 8} | OPTIONS,
     ),
     (
-        MarketConfigured(seq=5, time_us=1, **MARKET, **LIMITS),
-        {"type": "market_configured", "seq": 5, "time_us": 1} | MARKET | LIMITS,
+        MarketConfigured(seq=5, time_us=1, **MARKET, **LIMITS, max_time_step_us=21),
+        {"type": "market_configured", "seq": 5, "time_us": 1} | MARKET | LIMITS | STEP,
     ),
     (
         ClientLimitsSet(seq=5, time_us=1, **LIMITED, **LIMITS),
