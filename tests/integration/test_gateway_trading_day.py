@@ -140,9 +140,9 @@ async def test_each_phase_is_told_once_also_over_a_weekend_and_a_change_of_clock
             if phase is not None:
                 expected.append(begun(phase, begins))
             await until_phase(engine, *expected)
-    ids = {command.schedule_id for command in engine.commands if isinstance(command, BeginPhase)}
-    assert len(ids) == 1
-    assert "" not in ids
+    told = [command for command in engine.commands if isinstance(command, BeginPhase)]
+    assert len({command.schedule_id for command in told}) == 1
+    assert all(command.schedule_id and command.day_ends_at_close for command in told)
 
 
 async def test_a_clock_that_is_set_forward_skips_phases_and_set_back_repeats_none(

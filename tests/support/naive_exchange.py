@@ -92,10 +92,12 @@ def _do(market: NaiveMarket, command: AnyCommand) -> None:
 
 
 def _expire(market: NaiveMarket) -> None:
+    at_close = market.phase.day_ends_at_close
     due = [
         (expires_us, order.accepted, order)
         for order in market.orders
-        if (expires_us := order.expires_us()) is not None and expires_us <= market.time_us
+        if (expires_us := order.expires_us(day_ends_at_close=at_close)) is not None
+        and expires_us <= market.time_us
     ]
     for _, _, order in sorted(due, key=lambda one: one[:2]):
         market.cancel(order, "expired")

@@ -79,8 +79,10 @@ class NaiveOrder:
         if self.request.display_quantity is not None:
             self.shown = min(self.request.display_quantity, self.open)
 
-    def expires_us(self) -> int | None:
-        """When it expires, if it does."""
+    def expires_us(self, *, day_ends_at_close: bool) -> int | None:
+        """When it expires by the clock, if it does."""
+        if self.request.time_in_force == "day" and day_ends_at_close:
+            return None
         if self.request.time_in_force == "day":
             return (self.request.time_us // DAY_US + 1) * DAY_US
         return self.request.expires_us

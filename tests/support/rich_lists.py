@@ -157,6 +157,7 @@ def _phases() -> st.SearchStrategy[dict[str, Any]]:
             "schedule_id": st.sampled_from(["nyse", "nyse", "nyse", ""]),
             "begins_us": st.integers(1, 20),
             "phase": st.sampled_from(PHASES),
+            "day_ends_at_close": st.booleans(),
         }
     )
 

@@ -118,6 +118,7 @@ class Operators:
             "schedule_id": "nyse" if self._chance(0.9) else random.choice(("", "summer")),
             "begins_us": self._begins_us,
             "phase": PHASES[self._phase],
+            "day_ends_at_close": self._chance(0.6),
         }
         if PHASES[self._phase] in ("closed", "pre_open"):
             soon = number + random.randint(3, 20)

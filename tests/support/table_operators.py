@@ -26,6 +26,8 @@ LIMITS = {
 """How tables call the limits of a client."""
 MARKET = {**LIMITS, "step": "max_time_step_us"}
 """How they call what the market's terms may leave out."""
+DAY = "day_ends_at_close"
+"""How they say so of a phase."""
 TERMS = {
     "lot": "lot_quantity",
     "max_quantity": "max_order_quantity",
@@ -95,11 +97,15 @@ def read_operator(words: list[str], time_us: int, request_id: int) -> AnyCommand
         case ["suspend" | "unsuspend" as verb, client_id]:
             return SuspendClient(**identity, client_id=client_id, suspended=verb == "suspend")
         case ["phase", phase, *options]:
+            at_close = DAY in options
+            if at_close:
+                options.remove(DAY)
             return BeginPhase(
                 time_us=time_us,
                 schedule_id=take(options, "of") or "",
                 begins_us=int(take(options, "at") or 0),
                 phase=phase,  # type: ignore[arg-type]
+                day_ends_at_close=at_close,
             )
         case ["confirm", "time"]:
             return ConfirmTime(**identity)
@@ -143,7 +149,8 @@ def operator_text(command: AnyCommand) -> str | None:
             return f"{'suspend' if command.suspended else 'unsuspend'} {command.client_id}"
         case BeginPhase():
             schedule = f" of {command.schedule_id}" if command.schedule_id else ""
-            return f"phase {command.phase}{schedule} at {command.begins_us}"
+            day = f" {DAY}" if command.day_ends_at_close else ""
+            return f"phase {command.phase}{schedule} at {command.begins_us}{day}"
         case SetMarketState():
             text = f"{command.action} {command.security_id or 'all'}"
             if command.auction is not None:

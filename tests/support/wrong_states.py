@@ -151,6 +151,7 @@ STATES_AND_RISK: dict[str, Patch] = {
     "what ended late goes on from when it was due": replaced(
         market_states, "_change", _from_when_it_was_due
     ),
+    "the day ends at midnight everywhere": replaced(Market, "end_days_at_close", nothing),
     "every time is followed": replaced(exchange_module, "keep_time", _follow),
     "a time that is contradicted is believed": replaced(
         market_clock, "_silent", partial(nothing, answer=True)

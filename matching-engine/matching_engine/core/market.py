@@ -25,7 +25,8 @@ class Market:
     `orders` are all open ones, waiting stops included, in the order of acceptance. `events` gathers
     what the current command causes, `time_us` is its time, and `clock_us` the latest time so far.
     `touched` are the books that may have another price now. Nothing happens by itself before
-    `due_us`. `phase` is the trading day's, which began at `phase_begins_us` by `schedule_id`.
+    `due_us`. `phase` is the trading day's, which began at `phase_begins_us` by `schedule_id`; with
+    `day_ends_at_close` orders for the day last until it is `closed`, else until midnight UTC.
 
     The clock follows a command's time by `free_step_us` at once, which is `max_step_us` unless a
     time is held back: `held_back_us` is how far ahead of the clock it is (below zero: behind),
@@ -40,6 +41,7 @@ class Market:
         "arrivals",
         "books",
         "clock_us",
+        "day_ends_at_close",
         "doubted_us",
         "due_us",
         "events",
@@ -79,6 +81,7 @@ class Market:
         self.schedule_id = ""
         self.phase: Phase = "continuous"
         self.phase_begins_us = 0
+        self.day_ends_at_close = False
         self.initial_balance_e4 = 0
         self.maker_fee_ppm = 0
         self.taker_fee_ppm = 0
@@ -133,7 +136,7 @@ class Market:
         if request.time_in_force == "gtd":
             assert request.expires_us is not None, "a gtd order without an end"
             expires_us = request.expires_us
-        elif request.time_in_force == "day":
+        elif request.time_in_force == "day" and not self.day_ends_at_close:
             expires_us = (request.time_us // DAY_US + 1) * DAY_US
         else:
             return
@@ -142,6 +145,15 @@ class Market:
             heapq.heapify(self._expiries)
         heapq.heappush(self._expiries, (expires_us, order.arrival, order))
         self.note_due(expires_us)
+
+    def end_days_at_close(self, at_close: bool) -> None:
+        """Let all orders for the day last until the close, or until midnight UTC."""
+        if at_close == self.day_ends_at_close:
+            return
+        self.day_ends_at_close = at_close
+        self._expiries.clear()
+        for order in self.orders.values():
+            self._expect_expiry(order)
 
     def note_due(self, due_us: int) -> None:
         """Note that something is to happen by itself at a time."""

@@ -157,8 +157,8 @@ class OrderRequest(_Request):
     time_in_force: TimeInForce = Field(
         default="gtc",
         description=(
-            "`gtc`: stays until cancelled. `day`: until midnight UTC or the market's close. "
-            "`gtd`: until `expires_at`. "
+            "`gtc`: stays until cancelled. `day`: until the market's close, or without trading "
+            "hours until midnight UTC. `gtd`: until `expires_at`. "
             "`ioc`: what cannot trade at once is cancelled. `fok`: trades all of it at once, or "
             "nothing. `opg`, `cls`: for the opening, for the closing auction."
         ),

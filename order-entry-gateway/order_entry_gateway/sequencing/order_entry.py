@@ -167,7 +167,7 @@ class OrderEntry:
     def begin_phase(self, phase: PhaseStart) -> bool:
         """Tell the engine that a phase begins; returns whether it could be told."""
         if self._can_tell():
-            self._entry.put([BeginPhase(time_us=self._now_us(), **phase._asdict())])
+            self._entry.put([_begins(phase, self._now_us())])
             return True
         return False
 
@@ -179,7 +179,7 @@ class OrderEntry:
         The phases go first, so that new securities are listed in the state of the last.
         """
         now_us = self._now_us()
-        self._entry.put([BeginPhase(time_us=now_us, **phase._asdict()) for phase in phases])
+        self._entry.put([_begins(phase, now_us) for phase in phases])
         ids = self._ids.take(1 + len(market.securities))
         commands = market.commands(ids, self._now_us())
         group: Group[Answer] = Group([None] * len(commands), on_answered, self._loop.time())
@@ -254,6 +254,11 @@ class OrderEntry:
         if now_us > self._time_us or self._time_us - now_us > MAX_TIME_STEP_US:
             self._time_us = now_us
         return self._time_us
+
+
+def _begins(phase: PhaseStart, time_us: int) -> BeginPhase:
+    """The command for a phase: where there is a schedule, the day is the market's own."""
+    return BeginPhase(time_us=time_us, **phase._asdict(), day_ends_at_close=bool(phase.schedule_id))
 
 
 def _id_of(command: AnyCommand) -> int:

@@ -205,12 +205,15 @@ class SetMarketState(Command, frozen=True):
 class BeginPhase(Command, frozen=True):
     """A phase of the trading day begins for every security; again, or an older one: nothing.
 
-    `schedule_id` names the schedule that `begins_us` is of: another schedule begins anew.
+    `schedule_id` names the schedule that `begins_us` is of: another schedule begins anew. With
+    `day_ends_at_close` orders for the day last until the schedule closes the market, else until
+    midnight UTC.
     """
 
     schedule_id: ShortText
     begins_us: TimeUs
     phase: Phase
+    day_ends_at_close: bool = False
 
 
 class ClockTick(Command, frozen=True):

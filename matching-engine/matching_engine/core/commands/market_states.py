@@ -122,6 +122,7 @@ def begin_phase(market: Market, command: BeginPhase) -> None:
     market.schedule_id = command.schedule_id
     market.phase_begins_us = command.begins_us
     market.phase = command.phase
+    market.end_days_at_close(command.day_ends_at_close)
     state, auction = PHASE_STATES[command.phase]
     for book in market.books.values():
         now, kind = book.security.state, book.security.auction

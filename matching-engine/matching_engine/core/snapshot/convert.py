@@ -38,6 +38,7 @@ def dump(market: Market) -> ExchangeState:
         phase=market.phase,
         phase_begins_us=market.phase_begins_us,
         clock=_dump_clock(market),
+        day_ends_at_close=market.day_ends_at_close,
     )
 
 
@@ -58,6 +59,7 @@ def load(state: ExchangeState) -> Market:
     market.schedule_id = state.schedule_id
     market.phase = state.phase
     market.phase_begins_us = state.phase_begins_us
+    market.day_ends_at_close = state.day_ends_at_close
     _load_clock(state.clock, market)
     for security in state.securities:
         market.books[security.security_id] = _load_book(security)

@@ -104,6 +104,7 @@ class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase = "continuous"
     phase_begins_us: int = 0
     clock: ClockState = ClockState()
+    day_ends_at_close: bool = False
 
 
 _encoder = msgspec.msgpack.Encoder()
