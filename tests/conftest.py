@@ -80,17 +80,25 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_server() -> Iterator[Broker]:
+def rabbitmq_program() -> str:
+    """The program `rabbitmq-server`; where it is not installed no test runs that needs it."""
+    program = RabbitMQServer.program()
+    if program is None:
+        reason = "rabbitmq-server is missing (Debian and Ubuntu: apt-get install rabbitmq-server)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return program
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A RabbitMQ: the one that the environment names, or one of our own."""
     given = Broker.given()
     if given is not None:
         yield given
         return
-    if RabbitMQServer.program() is None:
-        reason = "rabbitmq-server is missing (Debian and Ubuntu: apt-get install rabbitmq-server)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    request.getfixturevalue("rabbitmq_program")
     with RabbitMQServer() as server:
         yield server
 

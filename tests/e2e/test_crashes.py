@@ -27,7 +27,7 @@ async def trading(exchange: RunningExchange) -> AsyncIterator[list[PersistentTra
     At the end every order that they sent has a known outcome.
     """
     traders = [
-        PersistentTrader(f"trader{number}", exchange.gateway_url, Random(number))
+        PersistentTrader(f"trader{number}", [exchange.gateway_url], Random(number))
         for number in range(TRADERS)
     ]
     stop = asyncio.Event()
@@ -35,7 +35,7 @@ async def trading(exchange: RunningExchange) -> AsyncIterator[list[PersistentTra
         for trader in traders:
             await trader.open_account(http)
         tasks = [asyncio.create_task(trader.trade(http, stop)) for trader in traders]
-        tasks.append(asyncio.create_task(interrupt_trading(exchange.gateway_url, http, stop)))
+        tasks.append(asyncio.create_task(interrupt_trading([exchange.gateway_url], http, stop)))
         try:
             yield traders
         finally:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from tests.support.processes import (
 )
 
 _RABBITMQ_PROGRAMS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/sbin/rabbitmq-server")
+_CONTROL_SECONDS = 60.0
 _RABBITMQ_CONF = """\
 listeners.tcp.default = 127.0.0.1:{port}
 management.tcp.ip = 127.0.0.1
@@ -181,9 +183,7 @@ class PostgresServer(_Server):
         """End the postmaster and every process of it with SIGKILL."""
         if self._process is None:
             return
-        processes: list[psutil.Process] = []
-        if self._process.running:
-            processes = psutil.Process(self._process.pid).children(recursive=True)
+        processes = self._children()
         self._process.end(signal.SIGKILL)
         for process in processes:
             try:
@@ -194,6 +194,27 @@ class PostgresServer(_Server):
         # Else `start` could take this for the sign of the new server.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         self._process = None
+
+    def _children(self) -> list[psutil.Process]:
+        if self._process is None or not self._process.running:
+            return []
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    def pause(self) -> None:
+        """Stop every process of it with SIGSTOP: it keeps its connections and answers nothing."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        """The postmaster first: once it is stopped no process can come to those that are there."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        for process in self._children():
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     async def create_database(self, name: str, template: str = "template1") -> str:
         """Make an empty database, or a copy of another, in the place of one with this name.
@@ -335,6 +356,31 @@ class RabbitMQServer(_Server, Broker):
         """Let a paused server go on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+    def control(self, *arguments: str) -> str:
+        """Run `rabbitmqctl` on it; what that prints.
+
+        Raises:
+            ServerFailed: it did not work.
+        """
+        program = self.program()
+        assert program is not None, "it was started"
+        # Not the wrapper in the path, which asks to be root or the user rabbitmq.
+        command = Path(program).resolve().with_name("rabbitmqctl")
+        try:
+            done = subprocess.run(
+                [str(command), *arguments],
+                env=self._environment(),
+                cwd=self.directory,
+                capture_output=True,
+                text=True,
+                timeout=_CONTROL_SECONDS,
+                check=True,
+            )
+        except subprocess.SubprocessError as error:
+            output = getattr(error, "stderr", None)
+            raise ServerFailed(f"rabbitmqctl {' '.join(arguments)}: {error}\n{output}") from error
+        return done.stdout
 
     def close(self) -> None:
         """End it for good, and remove its data."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,11 +27,17 @@ MODULES = {
 }
 """The services, in the order in which they are started."""
 
+GATEWAY = "order-entry-gateway"
+
 OPERATOR_KEY = "operator-key-of-the-tests"
 
 
 class Stack:
-    """Four services around a broker and a Postgres that somebody else started and prepared."""
+    """Four services around a broker and a Postgres that somebody else started and prepared.
+
+    With several `gateways` the second is the service `order-entry-gateway-2`, and each has a node
+    number of its own. `programs` are commands to run in the place of a service's own.
+    """
 
     def __init__(
         self,
@@ -40,13 +47,22 @@ class Stack:
         *,
         market_file: Path = ROOT / "exchange.toml",
         settings: dict[str, str] | None = None,
+        gateways: int = 1,
+        programs: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.bus_url = bus_url
         self.clearing_dsn = clearing_dsn
         self.market_dsn = market_dsn
         self.directory = Path(tempfile.mkdtemp(prefix="exchange-stack-"))
-        self._ports = {name: free_port() for name in MODULES}
+        self.gateways = [GATEWAY, *(f"{GATEWAY}-{number}" for number in range(2, gateways + 1))]
+        self.services = [*MODULES, *self.gateways[1:]]
+        self._ports = {name: free_port() for name in self.services}
+        self._programs = {
+            name: [sys.executable, "-m", MODULES[GATEWAY if name in self.gateways else name]]
+            for name in self.services
+        } | {name: list(program) for name, program in (programs or {}).items()}
         self._processes: dict[str, ServerProcess] = {}
+        self._http = httpx.Client(timeout=2, trust_env=False)
         self._settings = {
             "EXCHANGE_BUS_URL": bus_url,
             "EXCHANGE_CLEARING_DSN": clearing_dsn,
@@ -66,7 +82,12 @@ class Stack:
     @property
     def gateway_url(self) -> str:
         """Where orders go."""
-        return self.url("order-entry-gateway")
+        return self.url(GATEWAY)
+
+    @property
+    def gateway_urls(self) -> list[str]:
+        """Where orders go, of each gateway."""
+        return [self.url(name) for name in self.gateways]
 
     @property
     def feed_url(self) -> str:
@@ -88,8 +109,10 @@ class Stack:
             **self._settings,
             "EXCHANGE_PORT": str(self._ports[service]),
         }
+        if service in self.gateways[1:]:
+            environment["EXCHANGE_NODE"] = str(self.gateways.index(service))
         process = ServerProcess(
-            [sys.executable, "-m", MODULES[service]],
+            self._programs[service],
             self.directory / f"{service}.log",
             env=environment,
             cwd=ROOT,
@@ -104,14 +127,18 @@ class Stack:
         Raises:
             ServerFailed: it ended, or did not say so in time.
         """
+        self._processes[service].wait_until(lambda: self.is_ready(service), service)
 
-        def ready() -> bool:
-            try:
-                return httpx.get(f"{self.url(service)}/readyz", timeout=2).status_code == 200
-            except httpx.TransportError:
-                return False
+    def is_ready(self, service: str) -> bool:
+        """Whether a service says that it is ready."""
+        try:
+            return self._http.get(f"{self.url(service)}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
 
-        self._processes[service].wait_until(ready, service)
+    def is_running(self, service: str) -> bool:
+        """Whether a service has not ended."""
+        return self._processes[service].running
 
     def wait_ended(self, service: str) -> int:
         """Wait until a service ends by itself; its exit code."""
@@ -121,9 +148,9 @@ class Stack:
         """Send a service a signal, such as `SIGSTOP`."""
         self._processes[service].send_signal(number)
 
-    def kill(self, service: str) -> None:
-        """End a service with SIGKILL."""
-        self._processes[service].end(signal.SIGKILL)
+    def kill(self, service: str) -> int:
+        """End a service with SIGKILL; its exit code, when it had ended by itself."""
+        return self._processes[service].end(signal.SIGKILL)
 
     def stop(self, service: str) -> int:
         """End a service with SIGTERM; its exit code."""
@@ -136,9 +163,9 @@ class Stack:
     def __enter__(self) -> Self:
         """Start all services; returns when all are ready."""
         try:
-            for service in MODULES:
+            for service in self.services:
                 self.start(service, wait=False)
-            for service in MODULES:
+            for service in self.services:
                 self.wait_ready(service)
         except BaseException:
             self.close()
@@ -156,6 +183,7 @@ class Stack:
 
     def close(self) -> None:
         """End everything at once, and remove the data."""
+        self._http.close()
         for process in self._processes.values():
             process.end(signal.SIGKILL)
         shutil.rmtree(self.directory, ignore_errors=True)
