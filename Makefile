@@ -8,14 +8,17 @@
 # coverage   whether the tests reach every branch of what decides about money, shares and priority
 # test-compiled  the core's tests, and 50,000 compared commands, on the core compiled as in its image
 # check  formatting, lint, types, and who may import whom
+# chaos  faults at random under load, after which nothing may be lost or doubled: MINUTES=15;
+#        SEED=, which each run prints, repeats the faults of that run; ARGS="--help" tells more
 # bench  what the exchange can take; writes benchmarks/results.json
 # format rewrite the code in the house format
 # lock   find the newest versions of everything and pin them in constraints.txt
 #
 # Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
 
-.PHONY: run test test-unit test-contract coverage test-compiled check bench format lock
+.PHONY: run test test-unit test-contract coverage test-compiled check chaos bench format lock
 
+MINUTES ?= 15
 BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
 COVERED := matching_engine clearinghouse market_data_feed
@@ -51,6 +54,10 @@ check: .venv/.tools
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: .venv/.tools
+	@scripts/install-test-servers
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: .venv/.tools
 	@scripts/install-test-servers

@@ -1,0 +1,1 @@
+"""Faults at random, from a seed, under load: `make chaos`, and a short run among the tests."""

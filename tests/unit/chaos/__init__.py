@@ -1,0 +1,1 @@
+"""Tests of the driver of faults, which needs no exchange to be tested."""
