@@ -1,7 +1,7 @@
-"""What must hold after any faults: the records, and what the traders were told of their orders."""
+"""What must hold after any faults: the records, and all that the traders were told."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import aio_pika
@@ -9,6 +9,7 @@ import asyncpg
 
 from exchange_cli.verify import verify
 from exchange_shared.bus import DEAD_LETTER, open_bus
+from tests.chaos.listener import Listener
 from tests.support.stack import Stack
 from tests.support.traders import PersistentTrader
 
@@ -17,19 +18,29 @@ PATIENCE_SECONDS = 120.0
 FINAL = ("filled", "cancelled")
 SHOWN = 5
 
+_ORDERS = "SELECT order_id, client_order_id, status, filled_quantity FROM orders"
+_REPORTS = """
+SELECT report_seq FROM order_report WHERE client_id = $1
+UNION ALL SELECT report_seq FROM trade WHERE $1 IN (buyer_id, seller_id)
+UNION ALL SELECT report_seq FROM settlement WHERE $1 IN (buyer_id, seller_id)
+ORDER BY report_seq
+"""
 
-async def violations(stack: Stack, traders: Iterable[PersistentTrader]) -> list[str]:
+
+async def violations(stack: Stack, listeners: Sequence[Listener]) -> list[str]:
     """Everything that is wrong with an exchange to which nobody sends anything now."""
     found = await _unverified(stack)
     found += await _unreadable(stack.bus_url)
     connection = await asyncpg.connect(stack.market_dsn)
     try:
-        rows = await connection.fetch(
-            "SELECT order_id, client_order_id, status, filled_quantity FROM orders"
-        )
+        rows = await connection.fetch(_ORDERS)
+        found += unkept_promises([dict(row) for row in rows], [one.trader for one in listeners])
+        for listener in listeners:
+            reports = await connection.fetch(_REPORTS, listener.trader.client_id)
+            found += listener.missed([row["report_seq"] for row in reports])
     finally:
         await connection.close()
-    return found + unkept_promises([dict(row) for row in rows], traders)
+    return found
 
 
 async def _unverified(stack: Stack) -> list[str]:

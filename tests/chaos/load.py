@@ -1,4 +1,4 @@
-"""The traders and the operator, who can be told to pause."""
+"""The traders, who hear their reports, and the operator; all can be told to pause."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ from typing import Self
 
 import httpx
 
+from tests.chaos.listener import Listener
 from tests.support.traders import PersistentTrader, interrupt_trading
 
 TRADER_PAUSE_SECONDS = 0.05
@@ -24,7 +25,7 @@ class LoadFailed(Exception):
 class Load:
     """Traders and an operator, at work between `begin` and `pause`."""
 
-    def __init__(self, gateway_urls: Sequence[str], seed: int, traders: int) -> None:
+    def __init__(self, gateway_urls: Sequence[str], feed_url: str, seed: int, traders: int) -> None:
         self._gateway_urls = gateway_urls
         self._http = httpx.AsyncClient(timeout=REQUEST_SECONDS, trust_env=False)
         self._stop = asyncio.Event()
@@ -41,11 +42,14 @@ class Load:
             )
             for number in range(traders)
         ]
+        self.listeners = [Listener(feed_url, trader) for trader in self.traders]
+        self._listening: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        """Open the accounts."""
+        """Open the accounts, and listen."""
         for trader in self.traders:
             await trader.open_account(self._http)
+        self._listening = [asyncio.create_task(one.listen()) for one in self.listeners]
         return self
 
     async def __aexit__(
@@ -55,9 +59,10 @@ class Load:
         traceback: TracebackType | None,
     ) -> None:
         """Let everybody go, in the middle of a request too."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._listening]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._http.aclose()
 
     @property
@@ -74,6 +79,12 @@ class Load:
     def doubts(self) -> int:
         """How often a request had to be repeated."""
         return sum(trader.doubts for trader in self.traders)
+
+    @property
+    def reports_heard(self) -> int:
+        """How many reports the traders were told."""
+        heard = [one for listener in self.listeners for one in listener.connections]
+        return sum(len(one.report_seqs) for one in heard)
 
     def begin(self) -> None:
         """Let everybody work."""
@@ -107,7 +118,7 @@ class Load:
         Raises:
             LoadFailed: somebody did, and over what.
         """
-        for task in self._tasks:
+        for task in [*self._tasks, *self._listening]:
             if task.done() and (error := task.exception()):
                 raise LoadFailed(f"{type(error).__name__}: {error}") from error
 

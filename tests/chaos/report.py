@@ -38,6 +38,7 @@ class Report:
     accepted: int = 0
     refused: int = 0
     doubts: int = 0
+    reports_heard: int = 0
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -51,7 +52,8 @@ class Report:
             lines.append(f"{kind:<14} {len(those):5}   {accepting:>25}   {ready:>18}")
         lines.append(
             f"{self.seconds:.0f} s: {self.accepted} orders acknowledged, {self.refused} refused,"
-            f" {self.doubts} requests repeated in doubt; checked {self.checks} times"
+            f" {self.doubts} requests repeated in doubt, {self.reports_heard} reports heard;"
+            f" checked {self.checks} times"
         )
         lines += [f"VIOLATION {one}" for one in self.violations]
         verdict = "violated" if self.violations else "all held"

@@ -87,7 +87,7 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
         try:
             await unbroken(stack.__enter__)
             targets = Targets(stack, postgres, rabbitmq)
-            async with Load(stack.gateway_urls, plan.seed, plan.traders) as load:
+            async with Load(stack.gateway_urls, stack.feed_url, plan.seed, plan.traders) as load:
                 try:
                     await _Run(plan, targets, load, report, say).run()
                 except Exception as error:
@@ -143,6 +143,7 @@ class _Run:
         self._report.accepted = self._load.accepted
         self._report.refused = self._load.refused
         self._report.doubts = self._load.doubts
+        self._report.reports_heard = self._load.reports_heard
 
     async def _hit_and_check(self) -> None:
         plan = self._plan
@@ -200,7 +201,7 @@ class _Run:
         """Let everybody pause, and see that everything holds."""
         await self._load.pause(self._plan.durations.recovery)
         began = time.monotonic()
-        found = await violations(self._targets.stack, self._load.traders)
+        found = await violations(self._targets.stack, self._load.listeners)
         self._report.violations += found
         self._report.checks += 1
         self._say(

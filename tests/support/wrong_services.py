@@ -10,6 +10,7 @@ from typing import Any
 import clearinghouse.store
 from clearinghouse.ledger import Booking
 from exchange_shared.messages import TradeExecuted
+from market_data_feed.fanout import Fanout
 from market_data_feed.projections import Projections
 from order_entry_gateway.answers.answers import OrderAnswer
 from order_entry_gateway.sequencing.order_entry import OrderEntry
@@ -84,10 +85,22 @@ def _lose_trades() -> None:
     Projections.apply = apply  # type: ignore[method-assign]
 
 
+def _tell_no_trades() -> None:
+    """A feed that now and then stores a trade, and does not tell those whose it is."""
+    right = Fanout.publish
+
+    def publish(self: Fanout, record: Any) -> None:
+        if not isinstance(record, TradeExecuted) or record.trade_id % EVERY:
+            right(self, record)
+
+    Fanout.publish = publish  # type: ignore[method-assign]
+
+
 WRONG: dict[str, tuple[str, Callable[[], None]]] = {
     "acknowledges what it does not publish": ("order-entry-gateway", _acknowledge_unpublished),
     "settles twice": ("clearinghouse", _settle_twice),
     "loses trades": ("market-data-feed", _lose_trades),
+    "tells not all trades": ("market-data-feed", _tell_no_trades),
 }
 """Each with the service that it is."""
 
