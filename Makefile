@@ -2,6 +2,7 @@
 #        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where; QUIET=1 shows no line
 #        every ten seconds; each is short for the EXCHANGE_… name that the program reads
 # test   every test; ARGS="-k book" is handed to pytest
+# test-chaos  the tests of the faults themselves, which take minutes
 # test-unit  the tests that need no server
 # test-contract  what the queues must do, on SQLite and RabbitMQ; TEST_RABBITMQ_URL and
 #        TEST_RABBITMQ_MANAGEMENT_URL name a broker for it, in which virtual hosts come and go
@@ -16,7 +17,7 @@
 #
 # Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
 
-.PHONY: run test test-unit test-contract coverage test-compiled check chaos bench format lock
+.PHONY: run test test-unit test-chaos test-contract coverage test-compiled check chaos bench format lock
 
 MINUTES ?= 15
 BIN := .venv/bin
@@ -36,6 +37,10 @@ test: .venv/.tools
 
 test-unit: .venv/.tools
 	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+test-chaos: .venv/.tools
+	@scripts/install-test-servers
+	$(BIN)/python -m pytest tests/e2e -m chaos $(ARGS)
 
 test-contract: .venv/.tools
 	@test -n "$(TEST_RABBITMQ_URL)" || scripts/install-test-servers

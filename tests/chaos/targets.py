@@ -14,7 +14,7 @@ from tests.support.stack import Stack
 
 _ALARMS = {
     "memory alarm": (["set_vm_memory_high_watermark", "absolute", "1MB"], "0.6"),
-    "disk alarm": (["set_disk_free_limit", "1000TB"], "50MB"),
+    "disk alarm": (["set_disk_free_limit", "100000000000000"], "50MB"),
 }
 
 

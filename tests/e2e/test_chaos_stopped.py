@@ -21,6 +21,7 @@ PROCESSES = {"beam.smp", "epmd", "postgres", "python"}
 LEFT_SECONDS = 10.0
 
 pytestmark = [
+    pytest.mark.chaos,
     pytest.mark.slow,
     pytest.mark.postgres,
     pytest.mark.rabbitmq,
