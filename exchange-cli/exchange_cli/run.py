@@ -41,6 +41,9 @@ from trading_bots.strategies import STRATEGIES
 
 log = structlog.get_logger()
 
+_LOOK_SECONDS = 0.05
+"""How often the gateway is asked whether it takes orders, before the welcome."""
+
 BANNER = """\
 
   The exchange is open.{bots}
@@ -142,9 +145,8 @@ async def _run(
             clients = await stack.enter_async_context(BackgroundTasks())
             if settings.bots:
                 _start_bots(clients, market, gateway_url, feed_url)
-            _print_banner(settings, market, gateway_url, feed_url)
-            if not settings.quiet:
-                clients.start(show_lines(gateway_url, feed_url, say), "ticker")
+            welcome = _welcome(settings, market, gateway_door, gateway_url, feed_url)
+            clients.start(welcome, "welcome")
             await until_stopped(stop, *_tasks(*services), servers, clients)
         say("\n  Stopping; nothing is lost.")
 
@@ -177,6 +179,22 @@ async def _open_services(
         )
         gateway_door.open(gateway.app)
         yield [engine, clearing, feed, gateway]
+
+
+async def _welcome(
+    settings: LocalSettings,
+    market: MarketConfig,
+    gateway_door: Entrance,
+    gateway_url: str,
+    feed_url: str,
+) -> None:
+    """Tell where the exchange is once it takes orders, and then what goes on."""
+    while gateway_door.health.first_problem() is not None:  # noqa: ASYNC110 (asked, it tells)
+        await asyncio.sleep(_LOOK_SECONDS)
+    _print_banner(settings, market, gateway_url, feed_url)
+    if settings.quiet:
+        await asyncio.Event().wait()
+    await show_lines(gateway_url, feed_url, say)
 
 
 def _tasks(*services: Service) -> list[BackgroundTasks]:

@@ -179,10 +179,10 @@ async def test_an_unknown_security_is_refused(feed: RunningFeed) -> None:
     [
         ("price?symbol=MSFT", "unknown_field", "symbol"),
         ("price?security_id=MSFT&min_seq=1", "unknown_field", "min_seq"),
-        ("price?security_id=MSFT&security_id=AAPL", "invalid_field", "security_id"),
+        ("price?security_id=MSFT&security_id=AAPL", "repeated_field", "security_id"),
         ("price?client_id=bob", "unknown_field", "client_id"),
         ("report?client=bob", "unknown_field", "client"),
-        ("report?client_id=alice&client_id=bob", "invalid_field", "client_id"),
+        ("report?client_id=alice&client_id=bob", "repeated_field", "client_id"),
         ("report?api_key=secret", "unknown_field", "api_key"),
     ],
 )

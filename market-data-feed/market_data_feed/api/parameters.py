@@ -1,14 +1,27 @@
 """The parameters of requests, checked; those that nobody knows are refused."""
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from market_data_feed.api.paging import Window
 
-Number = Annotated[int, Field(ge=0, lt=2**53)]
-OrderId = Annotated[int, Path(ge=1, lt=2**53)]
+_DIGITS = re.compile(r"[0-9]{1,16}")
+
+
+def _digits(value: object) -> object:
+    """Only plain digits are a number: not `1_0`, `+1` or `1.0`."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise PydanticCustomError("digits", "a whole number of at most 16 digits is expected")
+    return value
+
+
+Digits = BeforeValidator(_digits)
+Number = Annotated[int, Digits, Field(ge=0, lt=2**53)]
+OrderId = Annotated[int, Digits, Path(ge=1, lt=2**53)]
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <api_key>`")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
@@ -27,7 +40,9 @@ class Read(BaseModel):
 class BookRead(Read):
     """How much of a book."""
 
-    depth: Annotated[int, Field(ge=1, le=1_000, description="Price levels of each side.")] = 10
+    depth: Annotated[
+        int, Digits, Field(ge=1, le=1_000, description="Price levels of each side.")
+    ] = 10
 
 
 class Page(Read):
@@ -77,4 +92,4 @@ class ReportsPage(Page):
 class LeaderboardRead(Read):
     """How many of the best."""
 
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    limit: Annotated[int, Digits, Field(ge=1, le=1_000)] = 100

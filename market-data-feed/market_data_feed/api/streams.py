@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message
 
 from exchange_shared.auth import bearer_key, origin_allowed
-from exchange_shared.http import ApiError, decode_json, encode_json, error_response
+from exchange_shared.http import ApiError, check_query, decode_json, encode_json, error_response
 from market_data_feed.api.reads import Reads
 from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of
 from market_data_feed.views import market as market_views
@@ -38,18 +38,20 @@ class Streams:
 
     async def accept(self, websocket: WebSocket, parameter: str) -> bool:
         """Accept a connection that a page of ours opened, or none, with one parameter at most."""
-        error = self._foreign_page(websocket.headers) or _wrong_parameter(websocket, parameter)
-        if error is None:
-            await websocket.accept()
-            return True
-        await websocket.send_denial_response(error_response(error))
-        return False
+        try:
+            self._check_page(websocket.headers)
+            check_query(websocket.scope["query_string"], [parameter])
+        except ApiError as error:
+            await websocket.send_denial_response(error_response(error))
+            return False
+        await websocket.accept()
+        return True
 
-    def _foreign_page(self, headers: Headers) -> ApiError | None:
-        if origin_allowed(headers.get("origin"), headers.get("host"), self.allowed_origins):
-            return None
-        message = f"pages from {headers['origin'][:100]} may not use this API"
-        return ApiError(403, "origin_not_allowed", message)
+    def _check_page(self, headers: Headers) -> None:
+        """Raises `ApiError` 403 `origin_not_allowed`."""
+        if not origin_allowed(headers.get("origin"), headers.get("host"), self.allowed_origins):
+            message = f"pages from {headers['origin'][:100]} may not use this API"
+            raise ApiError(403, "origin_not_allowed", message)
 
     async def send(
         self,
@@ -199,19 +201,6 @@ def _unexpected(message: Message, client_id: str | None) -> ApiError:
 def _content(message: Message) -> Any:
     """Raises `ApiError`: 400 `malformed_json`."""
     return decode_json(message.get("text") or message.get("bytes") or "")
-
-
-def _wrong_parameter(websocket: WebSocket, known: str) -> ApiError | None:
-    """Why the parameters in the address are not those of a stream that takes one."""
-    names = [name for name, _ in websocket.query_params.multi_items()]
-    for name in names:
-        if name != known:
-            message = f"{name[:100]}: this stream has no such parameter; it takes {known}"
-            return ApiError(422, "unknown_field", message, name[:100])
-    if len(names) > 1:
-        message = f"{known}: it was given {len(names)} times; give it once"
-        return ApiError(422, "invalid_field", message, known)
-    return None
 
 
 async def _refuse(websocket: WebSocket, error: ApiError) -> None:

@@ -38,8 +38,6 @@ def build_app(gateway: Gateway, health: Health, metrics: GatewayMetrics) -> Fast
             allow_methods=["*"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    # `DELETE /orders/`, of a client that lost the id, must never become a mass cancel.
-    app.router.redirect_slashes = False
     app.add_route("/", lambda _request: RedirectResponse("/docs"), include_in_schema=False)
     add_accounts(app.router, gateway)
     add_new_orders(app.router, gateway)

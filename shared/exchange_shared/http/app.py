@@ -79,6 +79,8 @@ def create_app(title: str, description: str, health: Health, metrics: Metrics) -
     app = FastAPIOffline(redoc_url=None, title=title, description=description, version="1")
     app.router.route_class = StrictRoute
     app.router.default = _not_found
+    # `DELETE /orders/`, of a client that lost the id, must never become a mass cancel.
+    app.router.redirect_slashes = False
 
     @app.exception_handler(ApiError)
     async def refused(_request: Request, error: ApiError) -> Response:

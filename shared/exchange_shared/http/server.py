@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exchange_shared.http.bodies import MAX_WEBSOCKET_FRAME_BYTES, error_response
 from exchange_shared.http.errors import ApiError
@@ -61,16 +61,34 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     def _limited(self, app: ASGIApp) -> ASGIApp:
-        """The application, for as many connections at a time as the limit says."""
+        """The application, for as many connections at a time as the limit says.
+
+        What it has not begun to answer when the server ends is answered by that.
+        """
 
         async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-            connections = len(self._server.server_state.connections)
-            if connections > MAX_CONNECTIONS and scope["type"] == "http":
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            if len(self._server.server_state.connections) > MAX_CONNECTIONS:
                 message = f"{MAX_CONNECTIONS} connections are open, which is the limit"
                 error = ApiError(503, "too_many_connections", message, retry_after_seconds=1)
                 await error_response(error)(scope, receive, send)
-            else:
-                await app(scope, receive, send)
+                return
+            begun = False
+
+            async def begin(message: Message) -> None:
+                nonlocal begun
+                begun = True
+                await send(message)
+
+            try:
+                await app(scope, receive, begin)
+            except asyncio.CancelledError:
+                if begun or not self._server.should_exit:
+                    raise
+                error = ApiError(503, "not_ready", "the service stops", retry_after_seconds=1)
+                await error_response(error)(scope, receive, send)
 
         return limited
 

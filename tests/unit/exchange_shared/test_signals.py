@@ -21,8 +21,13 @@ async def test_a_signal_stops_in_order(number: signal.Signals) -> None:
             asyncio.get_running_loop().remove_signal_handler(each)
 
 
-@pytest.mark.parametrize(("number", "times"), [(signal.SIGHUP, 0), (signal.SIGTERM, 1)])
-async def test_only_a_closing_terminal_may_say_so_twice(number: signal.Signals, times: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "echo_seconds", "times"),
+    [(signal.SIGHUP, 0.0, 0), (signal.SIGTERM, 0.0, 1), (signal.SIGTERM, 60.0, 0)],
+)
+async def test_only_a_closing_terminal_or_an_echo_may_say_so_twice(
+    number: signal.Signals, echo_seconds: float, times: int
+) -> None:
     hurried: list[str] = []
 
     def at_last() -> None:
@@ -31,7 +36,7 @@ async def test_only_a_closing_terminal_may_say_so_twice(number: signal.Signals, 
 
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, _context: None)
-    stop = stop_signal(at_last=at_last)
+    stop = stop_signal(at_last=at_last, echo_seconds=echo_seconds)
     try:
         os.kill(os.getpid(), number)
         async with asyncio.timeout(5):
