@@ -70,6 +70,7 @@ class MatchingEngine:
         self.exchange = Exchange(snapshot.state if snapshot else None)
         self._replay_until: int | None = None
         self._log_end_known = False
+        self._hears_gateways = False
         self._since_snapshot = 0
         self._snapshot_task: asyncio.Task[None] | None = None
         self.feed = Publisher(
@@ -118,6 +119,7 @@ class MatchingEngine:
 
     async def _apply(self, delivery: Delivery[AnyCommand]) -> None:
         """Apply one message; position, tracker and state then stand at one point of the log."""
+        self._hears_gateways = self.replay_problem() is None
         effects = [self.exchange.apply(command) for command in delivery.records]
         self._position = delivery.position
         self._since_snapshot += len(delivery.records)
@@ -176,9 +178,9 @@ class MatchingEngine:
                 )
 
     def clock_problem(self) -> str | None:
-        """What of the time is held back, if anything is."""
+        """What of the time is held back, if anything is, and some gateway is there to tell it."""
         held_back_us = self.exchange.held_back_us
-        if not held_back_us:
+        if not held_back_us or not self._hears_gateways:
             return None
         return (
             f"a gateway's clock is {apart(held_back_us)} the market's: correct it, or confirm its"
