@@ -6,14 +6,16 @@ ARG CORE=interpreted
 FROM python:3.13-slim AS interpreted
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY constraints.txt scripts/third_party.py ./
+COPY constraints.txt scripts/pinned.py scripts/third_party.py ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --constraint constraints.txt hatchling && python -m venv --without-pip /venv
+    python pinned.py constraints.txt hatchling > build.txt \
+    && pip install --require-hashes --no-deps --requirement build.txt && python -m venv --without-pip /venv
 
 FROM interpreted AS compiled
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev python3-dev
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --constraint constraints.txt hatch-mypyc msgspec sortedcontainers
+    python pinned.py constraints.txt hatch-mypyc msgspec sortedcontainers > compiler.txt \
+    && pip install --require-hashes --no-deps --requirement compiler.txt
 ENV MYPYPATH=/build/shared HATCH_BUILD_HOOKS_ENABLE=1
 
 FROM ${CORE} AS build
@@ -21,11 +23,13 @@ ARG SERVICE
 COPY shared/pyproject.toml shared/
 COPY ${SERVICE}/pyproject.toml ${SERVICE}/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /venv install --constraint constraints.txt $(python third_party.py shared ${SERVICE})
+    python third_party.py shared ${SERVICE} | python pinned.py constraints.txt > libraries.txt \
+    && pip --python /venv install --require-hashes --no-deps --requirement libraries.txt
 COPY shared shared
 COPY ${SERVICE} ${SERVICE}
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels ./shared ./${SERVICE} \
-    && pip --python /venv install --no-deps --no-index wheels/*.whl
+    && pip --python /venv install --no-deps --no-index wheels/*.whl \
+    && pip --python /venv check
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /app --create-home exchange \

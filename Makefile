@@ -13,7 +13,7 @@
 #        SEED=, which each run prints, repeats the faults of that run; ARGS="--help" tells more
 # bench  what the exchange can take; writes benchmarks/results.json
 # format rewrite the code in the house format
-# lock   find the newest versions of everything and pin them in constraints.txt
+# lock   find the newest versions of everything and pin them, with the hashes of their files, in constraints.txt
 #
 # Each sets up the virtual environment .venv first. PYTHON=/path/to/python3 chooses the interpreter.
 
@@ -23,7 +23,9 @@ MINUTES ?= 15
 BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
 COVERED := matching_engine clearinghouse market_data_feed
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PINNED := $(BIN)/python scripts/pinned.py constraints.txt
+INSTALL_PINNED := $(PIP) install --require-hashes --no-deps --requirement
 
 SHORT_NAMES := BOTS GATEWAY_PORT FEED_PORT DATA_DIR QUIET
 $(foreach name,$(SHORT_NAMES),$(if $(filter-out undefined,$(origin $(name))),$(eval export EXCHANGE_$(name) := $$($(name)))))
@@ -78,16 +80,22 @@ lock:
 .venv/pyvenv.cfg:
 	@scripts/create-venv .venv
 
-# Our packages are named by their paths in one command, so that pip never looks for them elsewhere.
+# From an index come only files whose hashes are pinned. Our packages are named by their paths and looked for nowhere.
 .venv/.packages: .venv/pyvenv.cfg constraints.txt $(PACKAGES:=/pyproject.toml)
 	@echo "installing into .venv, which can take some minutes where the network or the disk is slow"
-	@echo "  1 of 2: the build tools"
-	@$(PIP) hatchling editables
-	@echo "  2 of 2: the libraries and the packages of the exchange"
-	@$(filter-out --quiet,$(PIP)) --no-build-isolation $(addprefix --editable ./,$(PACKAGES))
+	@echo "  1 of 3: the build tools"
+	@$(PINNED) hatchling editables > .venv/build.txt
+	@$(INSTALL_PINNED) .venv/build.txt --quiet
+	@echo "  2 of 3: the libraries"
+	@$(BIN)/python scripts/third_party.py $(PACKAGES) | $(PINNED) > .venv/libraries.txt
+	@$(INSTALL_PINNED) .venv/libraries.txt
+	@echo "  3 of 3: the packages of the exchange"
+	@$(PIP) install --quiet --no-deps --no-build-isolation $(addprefix --editable ./,$(PACKAGES))
+	@$(PIP) check
 	@touch $@
 
 .venv/.tools: .venv/.packages requirements-dev.txt
 	@echo "installing the development tools into .venv"
-	@$(PIP) --requirement requirements-dev.txt
+	@$(PINNED) < requirements-dev.txt > .venv/tools.txt
+	@$(INSTALL_PINNED) .venv/tools.txt --quiet
 	@touch $@

@@ -175,8 +175,24 @@ def test_one_variable_has_the_same_default_everywhere() -> None:
 
 
 def test_pinned_versions_name_no_index_and_no_path() -> None:
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!+]+", line)] == []
+    """A version, where it is needed, the hashes of its files, who needs it, and nothing else."""
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    release = re.compile(
+        r"[a-z0-9-]+==[0-9a-z.!+]+(?: ; [a-z0-9_.' =!<>()A-Z]+)?"
+        r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+        r"(?:    # via [a-z0-9-]+(?:, [a-z0-9-]+)*\n)?"
+    )
+    assert re.fullmatch(rf"(?:{release.pattern})+", text), release.sub("", text)
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "Makefile"])
+def test_nothing_comes_from_an_index_without_a_pinned_hash(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
+    installs = re.findall(r"\b(?:pip|PIP\))(?: --python \S+)? (?:install|wheel) [^&\n]*", text)
+    assert len(installs) >= 2
+    ours = re.compile(r"--no-index|--no-build-isolation")
+    assert [one for one in installs if "--no-deps" not in one] == []
+    assert [one for one in installs if "--require-hashes" not in one and not ours.search(one)] == []
 
 
 def test_the_image_names_no_index_of_packages() -> None:
