@@ -94,7 +94,7 @@ async def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BusError, match="cannot be opened"):
         await SQLiteBus.open(text)
-    with pytest.raises(BusError, match="not a log"):
+    with pytest.raises(BusError, match="no log of the exchange"):
         await SQLiteBus.open(other)
 
 
