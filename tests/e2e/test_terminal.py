@@ -29,6 +29,7 @@ def test_page_and_banner_name_addresses_that_can_be_opened(host: str, here: str)
         port = stack.gateway_url.rpartition(":")[2]
         feed_port = stack.feed_url.rpartition(":")[2]
         page = httpx.get(f"http://{here}:{feed_port}/", trust_env=False).text
+        wait_until(lambda: "Ctrl-C stops it" in stack.output(), "the welcome")
         said = stack.output()
     assert f'data-gateway-url="" data-gateway-port="{port}"' in page
     assert f"http://{here}:{feed_port}/" in said
