@@ -2,7 +2,7 @@
 #        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where; QUIET=1 shows no line
 #        every ten seconds; each is short for the EXCHANGE_… name that the program reads
 # test   every test; ARGS="-k book" is handed to pytest
-# test-chaos  the tests of the faults themselves, which take minutes
+# test-chaos  a minute of faults at random, and services that are wrong and must be caught
 # test-unit  the tests that need no server
 # test-contract  what the queues must do, on SQLite and RabbitMQ; TEST_RABBITMQ_URL and
 #        TEST_RABBITMQ_MANAGEMENT_URL name a broker for it, in which virtual hosts come and go

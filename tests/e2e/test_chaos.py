@@ -14,6 +14,7 @@ SECONDS = 60.0
 SEED = int(os.environ.get("SEED") or secrets.randbelow(1_000_000))
 
 pytestmark = [
+    pytest.mark.chaos,
     pytest.mark.slow,
     pytest.mark.postgres,
     pytest.mark.rabbitmq,
@@ -43,7 +44,6 @@ def assert_logs_are_kept(directory: Path, service: str) -> None:
     assert (kept / f"{service}.log").stat().st_size
 
 
-@pytest.mark.chaos
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_wrong_service_is_caught(wrong: str, tmp_path: Path) -> None:
     faults = [
