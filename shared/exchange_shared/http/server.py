@@ -36,6 +36,7 @@ class HttpServer:
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=2_048,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
         self.port: int = self._socket.getsockname()[1]
         # Accepted connections inherit both. asyncio itself sets the first on no server's sockets.
