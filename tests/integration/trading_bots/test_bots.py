@@ -71,8 +71,7 @@ async def test_a_bot_goes_on_after_outages_and_takes_back_what_an_earlier_run_le
 
             await until(tried_in_vain)
             outage.refuse(False)
-        for order in await owner.open_orders():
-            await owner.cancel(order.order_id)
+        await owner.cancel_all()
         await until(quotes_both_sides)
         stop.set()
         await within(running)
