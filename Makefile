@@ -1,7 +1,7 @@
 # run    the whole exchange in one process, with bots and the web page; no Docker, no server
 #        BOTS=0 starts it empty; GATEWAY_PORT, FEED_PORT and DATA_DIR say where; QUIET=1 shows no line
 #        every ten seconds; each is short for the EXCHANGE_… name that the program reads
-# test   every test; ARGS="-k book" is handed to pytest
+# test   every test, in WORKERS=2 processes at a time (0: in pytest's own); ARGS="-k book" is handed to pytest
 # test-chaos  a minute of faults at random, and services that are wrong and must be caught
 # test-unit  the tests that need no server
 # test-contract  what the queues must do, on SQLite and RabbitMQ; TEST_RABBITMQ_URL and
@@ -20,6 +20,7 @@
 .PHONY: run test test-unit test-chaos test-contract coverage test-compiled check chaos bench format lock
 
 MINUTES ?= 15
+WORKERS ?= 2
 BIN := .venv/bin
 PACKAGES := shared order-entry-gateway matching-engine clearinghouse market-data-feed trading-bots migrations exchange-cli
 COVERED := matching_engine clearinghouse market_data_feed
@@ -35,7 +36,7 @@ run: .venv/.packages
 
 test: .venv/.tools
 	@scripts/install-test-servers
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 test-unit: .venv/.tools
 	$(BIN)/python -m pytest tests/unit $(ARGS)

@@ -148,10 +148,10 @@ async def databases(
 
 
 @pytest.fixture
-async def rabbitmq_url(rabbitmq_server: Broker) -> AsyncIterator[str]:
+async def rabbitmq_url(rabbitmq_server: Broker, worker_id: str) -> AsyncIterator[str]:
     """A virtual host of the RabbitMQ with the exchange's queues, all of them empty."""
     await _start_again(rabbitmq_server)
-    virtual_host = f"test-{next(_virtual_hosts)}"
+    virtual_host = f"test-{worker_id}-{next(_virtual_hosts)}"
     url = await asyncio.to_thread(rabbitmq_server.create_virtual_host, virtual_host)
     await declare_topology(url)
     yield url

@@ -13,7 +13,10 @@ from pathlib import Path
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-_PORTS = range(20_000, 32_000)
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = range(20_000 + _WORKER, 32_000, _WORKERS)
+"""Each process that runs tests has ports of its own, which no other one takes meanwhile."""
 
 
 class ServerFailed(Exception):

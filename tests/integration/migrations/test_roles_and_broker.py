@@ -163,7 +163,7 @@ async def _prepare_postgres(server: PostgresServer) -> None:
     ("admin_dsn", "status", "said"),
     [
         ("", 2, "postgres_admin_dsn"),
-        (f"postgresql://eve:hidden@127.0.0.1:{free_port()}/a", 1, "Postgres does not answer"),
+        ("postgresql://eve:hidden@127.0.0.1:{nobody}/a", 1, "Postgres does not answer"),
         ("postgresql://postgres:hidden@127.0.0.1:{port}/missing", 1, "Postgres refuses"),
         ("postgresql://postgres:hidden@127.0.0.1:{port}/postgres", 0, "prepared"),
     ],
@@ -175,7 +175,7 @@ async def test_the_program_says_what_is_wrong_and_never_a_password(
         **os.environ,
         "EXCHANGE_WAIT_SECONDS": "0",
         "EXCHANGE_CLEARINGHOUSE_DB_PASSWORD": "hidden",
-        "EXCHANGE_POSTGRES_ADMIN_DSN": admin_dsn.format(port=fresh_server.port),
+        "EXCHANGE_POSTGRES_ADMIN_DSN": admin_dsn.format(port=fresh_server.port, nobody=free_port()),
     }
     if not admin_dsn:
         del environment["EXCHANGE_POSTGRES_ADMIN_DSN"]
