@@ -20,6 +20,7 @@ from exchange_cli.terminal import say, stop_by_exception
 from exchange_cli.ticker import show_lines
 from exchange_migrations import create_databases, migrate
 from exchange_shared.bus import open_bus
+from exchange_shared.garbage import collect_rarely
 from exchange_shared.http import Health
 from exchange_shared.logs import configure_logs
 from exchange_shared.market import MarketConfig, load_market
@@ -84,6 +85,7 @@ def run_exchange() -> None:
     check_ports(settings.host, settings.gateway_port, settings.feed_port)
     check_data_dir(settings.data_dir)
     stop_by_exception()
+    collect_rarely()
     with embedded_postgres(settings.data_dir / "postgres") as postgres:
         uvloop.run(
             _run(

@@ -12,6 +12,7 @@ import uvloop
 from fastapi import FastAPI
 
 from exchange_shared.bus import DATA_FEED, Bus, open_bus
+from exchange_shared.garbage import collect_rarely
 from exchange_shared.http import Health, HttpServer
 from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
 from exchange_shared.logs import configure_logs
@@ -173,6 +174,7 @@ def run_service(name: str, settings: ServiceSettings, open_service: OpenService)
     """
     refuse_optimized()
     configure_logs(settings.log_level, settings.log_format)
+    collect_rarely()
     try:
         uvloop.run(_run(name, settings, open_service))
     except MustStop as error:
