@@ -82,6 +82,10 @@ def open_account(market: NaiveMarket, command: OpenAccount) -> None:
         holdings = {name: count for name, count in account.shares.items() if count}
         market.publish(AccountConfirmed, **fields, cash_e4=account.cash_e4, holdings=holdings)
         return
+    names = [one.client_id.lower() for one in market.accounts]
+    if command.any_case and command.client_id.lower() in names:
+        reject(market, command, "client_id_taken")
+        return
     if any(one.api_key_hash == command.api_key_hash for one in market.accounts):
         reject(market, command, "api_key_in_use")
         return

@@ -39,13 +39,14 @@ class CommandReader:
             case ["tick", *time_us]:
                 self._time_us = int(time_us[0]) if time_us else self._time_us
                 return ClockTick(time_us=self._time_us)
-            case ["open", client_id, *_]:
+            case ["open" | "open_any_case", client_id, *_]:
                 key = words[3] if len(words) > 2 else f"key of {client_id}"
                 return OpenAccount(
                     time_us=self._time_us,
                     request_id=self._requests,
                     client_id=client_id,
                     api_key_hash=key,
+                    any_case=words[0] == "open_any_case",
                 )
             case [_, "cancels", "all", *_]:
                 return self._mass_cancel(words)

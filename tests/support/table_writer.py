@@ -37,10 +37,10 @@ class CommandWriter:
 
     def _text(self, command: AnyCommand) -> str:
         match command:
-            case OpenAccount(client_id=client_id, api_key_hash=key):
-                return f"open {client_id}" + (
-                    "" if key == f"key of {client_id}" else f" with {key}"
-                )
+            case OpenAccount(client_id=client_id, api_key_hash=key, any_case=any_case):
+                opens = "open_any_case" if any_case else "open"
+                other_key = "" if key == f"key of {client_id}" else f" with {key}"
+                return f"{opens} {client_id}{other_key}"
             case CancelOrder():
                 return f"{command.client_id} cancels #{command.order_id}"
             case MassCancel():

@@ -24,9 +24,10 @@ class Market:
 
     `orders` are all open ones, waiting stops included, in the order of acceptance. `events` gathers
     what the current command causes, `time_us` is its time, and `clock_us` the latest time so far.
-    `touched` are the books that may have another price now. Nothing happens by itself before
-    `due_us`. `phase` is the trading day's, which began at `phase_begins_us` by `schedule_id`; with
-    `day_ends_at_close` orders for the day last until it is `closed`, else until midnight UTC.
+    `names` are the clients by their names in lower case, of each the first. `touched` are the books
+    that may have another price now. Nothing happens by itself before `due_us`. `phase` is the
+    trading day's, which began at `phase_begins_us` by `schedule_id`; with `day_ends_at_close`
+    orders for the day last until it is `closed`, else until midnight UTC.
 
     The clock follows a command's time by `free_step_us` at once, which is `max_step_us` unless a
     time is held back: `held_back_us` is how far ahead of the clock it is (below zero: behind),
@@ -55,6 +56,7 @@ class Market:
         "limits",
         "maker_fee_ppm",
         "max_step_us",
+        "names",
         "orders",
         "phase",
         "phase_begins_us",
@@ -90,12 +92,19 @@ class Market:
         self.limits = Limits()
         self.accounts: dict[str, Account] = {}
         self.api_keys: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.books: dict[str, OrderBook] = {}
         self.orders: dict[int, Order] = {}
         self.groups: dict[Group, dict[int, Order]] = {}
         self.events: list[AnyEvent] = []
         self.touched: dict[str, OrderBook] = {}
         self._expiries: list[tuple[int, int, Order]] = []
+
+    def add_account(self, account: Account) -> None:
+        """Know an account, by its name and by its key."""
+        self.accounts[account.client_id] = account
+        self.api_keys[account.api_key_hash] = account.client_id
+        self.names.setdefault(account.client_id.lower(), account.client_id)
 
     def next_seq(self) -> int:
         """The number of the next event."""

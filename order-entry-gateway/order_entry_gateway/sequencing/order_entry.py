@@ -154,10 +154,10 @@ class OrderEntry:
         Raises:
             ApiError: 503; nothing was published.
         """
-        api_key_hash = hash_api_key(api_key)
-        self.request(
-            partial(OpenAccount, client_id=client_id, api_key_hash=api_key_hash), on_answered
+        make = partial(
+            OpenAccount, client_id=client_id, api_key_hash=hash_api_key(api_key), any_case=True
         )
+        self.request(make, on_answered)
 
     def tick(self) -> None:
         """Let the engine's time pass, if it can be told; nobody waits for an answer."""

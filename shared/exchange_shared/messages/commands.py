@@ -100,11 +100,15 @@ class ListSecurity(SecurityTerms, _Listing, frozen=True):
 
 
 class OpenAccount(Command, frozen=True):
-    """Open a client's account with the initial balance and the grant of every listed security."""
+    """Open a client's account with the initial balance and the grant of every listed security.
+
+    With `any_case` the name is also taken when another client's differs from it only by case.
+    """
 
     request_id: Id
     client_id: ClientId
     api_key_hash: ApiKeyHash
+    any_case: bool = False
 
 
 class _Order(Command, frozen=True, omit_defaults=True):

@@ -108,6 +108,11 @@ def open_account(market: Market, command: OpenAccount) -> None:
     if account is not None:
         _confirm(market, command, account)
         return
+    namesake = market.names.get(client_id.lower())
+    if command.any_case and namesake is not None:
+        message = f"client {namesake} has an account; names that differ only by case are one"
+        reject(market, command, "client_id_taken", message)
+        return
     if command.api_key_hash in market.api_keys:
         message = "this API key belongs to another client; choose another or leave it out"
         reject(market, command, "api_key_in_use", message)
@@ -123,8 +128,7 @@ def open_account(market: Market, command: OpenAccount) -> None:
         if security.terms.granted_quantity:
             granted = Position(security, security.terms.granted_quantity)
             account.positions[security.security_id] = granted
-    market.accounts[client_id] = account
-    market.api_keys[command.api_key_hash] = client_id
+    market.add_account(account)
     market.issued_e4 += market.initial_balance_e4
     market.events.append(
         AccountOpened(

@@ -65,8 +65,7 @@ def load(state: ExchangeState) -> Market:
         market.books[security.security_id] = _load_book(security)
     for account_state in state.accounts:
         account = _load_account(account_state, market)
-        market.accounts[account.client_id] = account
-        market.api_keys[account.api_key_hash] = account.client_id
+        market.add_account(account)
     for order_state in state.orders:
         account = market.accounts[order_state.request.client_id]
         _let_in(market, _load_order(order_state, account, market))
