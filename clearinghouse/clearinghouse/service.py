@@ -82,7 +82,11 @@ async def open_clearinghouse(
             "report_batches_waiting", "Booked batches whose reports are not published yet"
         ).set_function(lambda: outbox.waiting)
         app = create_app(
-            "Clearinghouse", "Settles every execution, delivery versus payment.", health, metrics
+            "Clearinghouse",
+            "Settles every execution, delivery versus payment.",
+            health,
+            metrics,
+            settings.allowed_hosts,
         )
         tasks.start(outbox.run(), f"{NAME}-outbox")
         tasks.start(settlement.run(), f"{NAME}-settlement")

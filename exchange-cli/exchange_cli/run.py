@@ -57,10 +57,12 @@ BANNER = """\
 
   Trade from another terminal:
 
-    curl -s {gateway}/clients -d '{{"client_id": "alice", "api_key": "alice-secret-key-1"}}'
-    curl -s {gateway}/orders -H 'Authorization: Bearer alice-secret-key-1' \\
+    JSON='Content-Type: application/json'
+    curl -s {gateway}/clients -H "$JSON" -d '{{"client_id": "alice"}}'
+    KEY='Authorization: Bearer …'  # the api_key of that answer, which is told only there
+    curl -s {gateway}/orders -H "$KEY" -H "$JSON" \\
          -d '{{"security_id": "{security}", "side": "buy", "type": "market", "quantity": 1}}'
-    curl -s {feed}/balance/alice -H 'Authorization: Bearer alice-secret-key-1'
+    curl -s {feed}/balance/alice -H "$KEY"
 
   Ctrl-C stops it; `make run` goes on where it was.
 """
@@ -115,6 +117,7 @@ async def _run(
         host=settings.host,
         port=settings.gateway_port,
         operator_key=settings.operator_key,
+        allowed_hosts=settings.allowed_hosts,
     )
     feed_door = Entrance("market-data-feed", Health())
     gateway_door = Entrance("order-entry-gateway", Health())
@@ -129,6 +132,7 @@ async def _run(
             port=settings.feed_port,
             gateway_port=gateway_server.port,
             operator_key=settings.operator_key,
+            allowed_hosts=settings.allowed_hosts,
         )
         feed_server = await stack.enter_async_context(serving(feed_door, feed_settings, servers))
         opening = _open_services(

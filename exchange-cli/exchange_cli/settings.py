@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from exchange_shared.settings import OperatorKey, read_settings
+from exchange_shared.settings import HostName, OperatorKey, read_settings
 
 SHORT_NAMES = frozenset({"BOTS", "GATEWAY_PORT", "FEED_PORT", "DATA_DIR", "QUIET"})
 """What `make run` takes without the prefix, and hands on with it."""
@@ -28,6 +28,9 @@ class LocalSettings(BaseSettings):
     data_dir: Path = Path(".exchange")
     market_file: Path = Path("exchange.toml")
     operator_key: OperatorKey | None = None
+    allowed_hosts: list[HostName] = []
+    """Names (as JSON) by which it may be asked, beside `localhost` and addresses in digits."""
+
     quiet: bool = False
     """Whether the terminal is told nothing while the exchange runs."""
 

@@ -8,6 +8,7 @@ import structlog
 from exchange_shared.bus import Bus, LogPosition
 from exchange_shared.heartbeats import Listener
 from exchange_shared.http import Health, create_app
+from exchange_shared.http.failed_keys import FailedKeys
 from exchange_shared.messages import CLEARINGHOUSE, MATCHING_ENGINE
 from exchange_shared.metrics import Metrics
 from exchange_shared.opening import Waiting
@@ -81,6 +82,7 @@ async def open_market_data_feed(
             projections,
             settings.operator_key,
             consumer.problem,
+            failed_keys=FailedKeys(settings.failed_keys_per_minute),
             public_accounts=settings.public_accounts,
         )
         reads = Reads(projections, progress, History(database, writer, projections), access)
@@ -88,7 +90,7 @@ async def open_market_data_feed(
         health.depends_on("postgres", lambda: database.problem)
         health.depends_on("caught_up", consumer.problem)
         health.tells("exchange", lambda: _parts(listener, health))
-        app = create_app("Market data feed", DESCRIPTION, health, metrics)
+        app = create_app("Market data feed", DESCRIPTION, health, metrics, settings.allowed_hosts)
         add_market_routes(app, reads)
         add_order_routes(app, reads)
         add_account_routes(app, reads)

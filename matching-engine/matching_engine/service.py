@@ -229,6 +229,8 @@ async def open_matching_engine(
                 beat(bus, MATCHING_ENGINE, lambda: engine.exchange.seq, health.first_problem),
                 "heartbeat",
             )
-            app = create_app("Matching engine", DESCRIPTION, health, metrics)
+            app = create_app(
+                "Matching engine", DESCRIPTION, health, metrics, settings.allowed_hosts
+            )
             yield Service("matching-engine", app, tasks)
         await engine.close(settings.drain_seconds)

@@ -23,6 +23,10 @@ class KeyTable:
         """Take in an opened account. Keys never change, so it may come again."""
         self._clients[api_key_hash] = client_id
 
+    def is_key_of(self, api_key: str, client_id: str) -> bool:
+        """Whether this client is known to have this key."""
+        return self._clients.get(hash_api_key(api_key)) == client_id
+
     def client_of(self, api_key: str | None) -> str:
         """The client whose key this is.
 
@@ -57,7 +61,11 @@ class Operator:
         if not self._key:
             message = "there is no operator: the gateway was started without EXCHANGE_OPERATOR_KEY"
             raise ApiError(403, "operator_only", message)
-        if api_key is not None and hmac.compare_digest(api_key.encode(), self._key):
+        if api_key is not None and self.has(api_key):
             return
         client_id = self._keys.client_of(api_key)
         raise ApiError(403, "operator_only", f"this is not for {client_id}, but for the operator")
+
+    def has(self, api_key: str) -> bool:
+        """Whether this is the operator's key."""
+        return bool(self._key) and hmac.compare_digest(api_key.encode(), self._key)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, Publisher
 from exchange_shared.heartbeats import Listener, beat
 from exchange_shared.http import ApiError, Health
+from exchange_shared.http.failed_keys import FailedKeys
 from exchange_shared.market import load_market
 from exchange_shared.messages import MATCHING_ENGINE
 from exchange_shared.runner import BackgroundTasks, Service
@@ -210,6 +211,7 @@ def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> 
         settings=settings,
         keys=parts.keys,
         operator=Operator(settings.operator_key, parts.keys),
+        failed_keys=FailedKeys(settings.failed_keys_per_minute),
         readiness=readiness,
         market=parts.market_status,
         order_entry=order_entry,

@@ -1,11 +1,34 @@
 """API keys: made here, shown once, known afterwards only by their hash."""
 
 import hashlib
+import hmac
+import re
 import secrets
 from urllib.parse import urlsplit
 
 MIN_API_KEY_LENGTH = 16
 MAX_API_KEY_LENGTH = 128
+MIN_DIFFERENT_CHARACTERS = 8
+
+_LETTERS = re.compile(r"[a-z]")
+
+_KNOWN_TO_EVERYBODY = frozenset(
+    {
+        "0123456789abcdef",
+        "1234567890123456",
+        "1234567890abcdef",
+        "123456789abcdefg",
+        "a-secret-of-mine",
+        "a-secret-of-my-own",
+        "abcdefghijklmnop",
+        "alice-secret-key-1",
+        "correct-horse-battery-staple",
+        "correcthorsebatterystaple",
+        "local-operator-key",
+        "qwertyuiopasdfgh",
+    }
+)
+"""Keys that documents showed, and what many would choose first."""
 
 
 def new_api_key() -> str:
@@ -20,6 +43,28 @@ def hash_api_key(api_key: str) -> str:
     have at least 16 characters.
     """
     return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def bot_key(secret: str, client_id: str) -> str:
+    """The key of a bot's account: the same at every start, and another for each secret."""
+    return f"bot_{hmac.digest(secret.encode(), client_id.encode(), hashlib.sha256).hex()}"
+
+
+def public_bot_key(client_id: str) -> str:
+    """What `bot_key` was where nobody had set a secret: anybody can work it out."""
+    return bot_key("local-bots", client_id)
+
+
+def weakness(api_key: str, owner: str) -> str | None:
+    """Why a key is too easily guessed to be that of a new account, or of the operator."""
+    lowered, name = api_key.lower(), owner.lower()
+    if lowered in _KNOWN_TO_EVERYBODY or api_key == public_bot_key(owner):
+        return "everybody knows this key"
+    if name in lowered and not _LETTERS.search(lowered.replace(name, "")):
+        return f"{owner} with digits is too easily guessed"
+    if len(set(api_key)) < MIN_DIFFERENT_CHARACTERS:
+        return f"at least {MIN_DIFFERENT_CHARACTERS} different characters are expected"
+    return None
 
 
 def bearer_key(authorization: str | None) -> str | None:

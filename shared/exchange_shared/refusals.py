@@ -36,7 +36,10 @@ _STATUS: Mapping[str, int] = {
     "trading_halted": 409,
     "wrong_state": 409,
     "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "host_not_allowed": 421,
     "rate_limited": 429,
+    "too_many_failed_keys": 429,
     "too_many_sessions": 429,
     "head_too_large": 431,
     "bus_unavailable": 503,
@@ -70,6 +73,7 @@ _FIELD: Mapping[str, str] = {
     "tick_in_use": "tick",
     "unknown_order": "order_id",
     "unknown_security": "security_id",
+    "weak_api_key": "api_key",
     "would_take": "price",
     "wrong_state": "action",
 }

@@ -17,6 +17,9 @@ _OPERATOR_KEY_RULE = (
     f"{MIN_API_KEY_LENGTH} or more printable ASCII characters without spaces are expected"
 )
 
+_HOST_NAME = re.compile(r"\*|[A-Za-z0-9_.-]+")
+_HOST_NAME_RULE = "names without scheme and port are expected, like exchange.example; or *"
+
 _UNREADABLE = re.compile(r'error parsing value for field "(\w+)"')
 """How pydantic says that the value of a list, a setting's only kind that is JSON, is none."""
 
@@ -31,6 +34,15 @@ def _operator_key(key: SecretStr) -> SecretStr:
 
 OperatorKey = Annotated[SecretStr, AfterValidator(_operator_key)]
 """As long as the keys that clients choose; an empty one is none."""
+
+
+def _host_name(name: str) -> str:
+    if not _HOST_NAME.fullmatch(name):
+        raise PydanticCustomError("host_name", _HOST_NAME_RULE)
+    return name
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
 
 
 class ServiceSettings(BaseSettings):
@@ -48,6 +60,10 @@ class ServiceSettings(BaseSettings):
 
     port: int = Field(default=0, ge=0, le=65_535)
     """The port to listen on; 0 takes a free one."""
+
+    allowed_hosts: list[HostName] = []
+    """Names (as JSON: `["my.site"]`) by which it may be asked, beside `localhost` and addresses in
+    digits; `["*"]` allows every name, and with it pages of any site on this machine's browsers."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
@@ -69,6 +85,10 @@ class OperatorSettings(ServiceSettings):
     operator_key: OperatorKey | None = None
     """Opens every account for reading, and the gateway's `/admin`; without it, or when it is
     empty, there is no operator."""
+
+    failed_keys_per_minute: int = Field(default=20, ge=0)
+    """Wrong API keys from one address; beyond it only those keys are looked at that were right from
+    there before. 0 limits nothing."""
 
     allowed_origins: list[str] = []
     """Origins (as JSON: `["https://my.site"]`) whose pages may use the API, beside its own."""
@@ -110,7 +130,7 @@ def _variable(
     kind: type[BaseSettings], path: tuple[int | str, ...], short_names: frozenset[str]
 ) -> str:
     """The environment variable of a field, which is named by itself, or by its alias."""
-    name = ".".join(map(str, path))
+    name = str(path[0])
     prefix = kind.model_config.get("env_prefix", "") if name in kind.model_fields else ""
     full, short = f"{prefix}{name}".upper(), name.upper()
     return f"{short} ({full})" if short in short_names else full

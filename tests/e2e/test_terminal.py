@@ -53,7 +53,7 @@ PLACES = ["with spaces/and 'quotes' \"$HOME\" `x` é, ü;%2F&?#", "/".join(["lon
 @pytest.mark.parametrize("data_dir", PLACES)
 def test_data_are_kept_wherever_a_person_likes(data_dir: str) -> None:
     with EmbeddedStack(data_dir=data_dir) as stack:
-        alice = {"client_id": "alice", "api_key": "alice-secret-key-1"}
+        alice = {"client_id": "alice", "api_key": "key-of-alice-0123456789"}
         httpx.post(f"{stack.gateway_url}/clients", json=alice, trust_env=False).raise_for_status()
         stack.kill()
         stack.start()

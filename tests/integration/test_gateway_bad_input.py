@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from exchange_shared.bus import ORDER_ENTRY
 from tests.support.bad_orders import bad_orders, json_text
 from tests.support.gateways import (
+    JSON,
     SELL,
     Gateway,
     bearer,
@@ -20,11 +21,12 @@ async def test_bad_orders_are_refused_reported_and_never_reach_the_engine(
     gateway: Gateway, bus: MemoryBus
 ) -> None:
     api_key = await gateway.open_account("alice")
+    headers = {**bearer(api_key), **JSON}
     before = await records_in(bus, ORDER_ENTRY)
     cases = bad_orders()
     for value, code, field in cases:
         body = json_text(value)
-        answer = await gateway.http.post("/orders", headers=bearer(api_key), content=body)
+        answer = await gateway.http.post("/orders", headers=headers, content=body)
         assert error(answer) == (422, code, field or None), body
     assert await records_in(bus, ORDER_ENTRY) == before
     reports = await order_reports(bus, len(cases))
@@ -38,15 +40,15 @@ NO_JSON = [b"", b"{", b"nan", b"\xff\xfe", b"{'a': 1}", b"[" * 10_000, b"{}{}", 
 
 
 async def test_what_is_not_json_is_malformed(gateway: Gateway) -> None:
-    api_key = await gateway.open_account("alice")
+    headers = {**bearer(await gateway.open_account("alice")), **JSON}
     for path in ("/orders", "/orders/batch", "/clients"):
         for body in NO_JSON:
-            answer = await gateway.http.post(path, headers=bearer(api_key), content=body)
+            answer = await gateway.http.post(path, headers=headers, content=body)
             assert error(answer) == (400, "malformed_json", None), (path, body)
 
 
 async def test_a_body_that_is_too_large_is_not_read(gateway: Gateway) -> None:
-    headers = bearer(await gateway.open_account("alice"))
+    headers = {**bearer(await gateway.open_account("alice")), **JSON}
     limits = {"/orders": 16_384, "/clients": 16_384, "/orders/batch": 262_144}
     for path, limit in limits.items():
         body = b'"' + b"x" * limit + b'"'

@@ -10,6 +10,7 @@ from exchange_shared.messages import MassCancel, ReplaceOrder
 from tests.support.core_engine import CoreEngine
 from tests.support.gateway_traders import BUY, SELL, Trader, outcome
 from tests.support.gateways import (
+    JSON,
     Gateway,
     bearer,
     records_in,
@@ -114,7 +115,9 @@ async def test_a_replacement_that_cannot_be_is_refused(alice: Trader, bob: Trade
     ]
     for where, content, expected in cases:
         assert await alice.refused("PATCH", where, content) == expected, (where, content)
-    malformed = await alice._http.patch(path, headers=bearer(alice.api_key), content=b"{")
+    malformed = await alice._http.patch(
+        path, headers={**bearer(alice.api_key), **JSON}, content=b"{"
+    )
     assert (malformed.status_code, malformed.json()["error"]["code"]) == (400, "malformed_json")
 
 

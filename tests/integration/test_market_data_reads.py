@@ -241,6 +241,19 @@ async def test_the_operator_reads_every_account(feed: RunningFeed, market: FeedM
         assert await feed.get(path, "operator", min_seq=SEQ) == own
 
 
+async def test_after_too_many_wrong_keys_only_those_who_were_there_read_on(
+    databases: Databases, bus: Bus, market: FeedMarket
+) -> None:
+    limit = {"failed_keys_per_minute": 2}
+    async with running_feed(databases.market_data, bus, **limit) as feed:
+        await feed.get("/balance/bob", "bob", min_seq=SEQ)
+        for name in ("nobody", "nobody-else"):
+            assert await feed.refused("/balance/bob", name) == (401, "unknown_api_key", None)
+        for name in ("nobody", "alice", "operator"):
+            assert await feed.refused("/balance/bob", name) == (429, "too_many_failed_keys", None)
+        await feed.get("/balance/bob", "bob")
+
+
 async def test_public_accounts_need_no_key(
     databases: Databases, bus: Bus, market: FeedMarket
 ) -> None:

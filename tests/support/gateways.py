@@ -31,6 +31,7 @@ reference_price = 420.00
 id = "AAPL"
 reference_price = 230.00
 """
+JSON = {"Content-Type": "application/json"}
 WAIT_SECONDS = 10.0
 OPERATOR_KEY = "key-of-the-operator-0123456789"
 SELL = {"security_id": "MSFT", "side": "sell", "type": "limit", "quantity": 10, "price": 420.5}

@@ -52,7 +52,7 @@ OneAnswer = TypeVar("OneAnswer", Cancelled, MassCancelled, Replaced)
 class ExchangeClient:
     """A trader's connection to the exchange; an async context manager.
 
-        async with ExchangeClient("my_bot", api_key="a-secret-of-mine") as exchange:
+        async with ExchangeClient("my_bot", api_key=os.environ["MY_BOT_KEY"]) as exchange:
             order = await exchange.buy("MSFT", 1, price="420.00")
             print(order.status, await exchange.balance())
 

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from exchange_shared.auth import hash_api_key
 from exchange_shared.http import ApiError
+from exchange_shared.http.failed_keys import FailedKeys, GivenKey
 from market_data_feed.projections import Account, Projections
 
 
@@ -32,12 +33,14 @@ class Access:
         operator_key: SecretStr | None,
         catching_up: Callable[[], str | None],
         *,
+        failed_keys: FailedKeys,
         public_accounts: bool,
     ) -> None:
         """`catching_up` says why accounts may still be missing here, or is `None`."""
         self._projections = projections
         self._operator_key = operator_key.get_secret_value().encode() if operator_key else b""
         self._catching_up = catching_up
+        self._failed_keys = failed_keys
         self._public = public_accounts
 
     def needs_key(self, api_key: str | None) -> None:
@@ -50,14 +53,18 @@ class Access:
             message = "send the header `Authorization: Bearer <api_key>`, or log in"
             raise ApiError(401, "no_api_key", message)
 
-    def caller(self, api_key: str | None) -> Caller:
+    def caller(self, key: GivenKey) -> Caller:
         """Who has this key.
 
         Raises:
-            ApiError: 401 `no_api_key` or `unknown_api_key`; 503 `not_ready` while accounts may
-                still be missing here.
+            ApiError: 401 `no_api_key` or `unknown_api_key`; 429 `too_many_failed_keys`; 503
+                `not_ready` while accounts may still be missing here.
         """
-        self.needs_key(api_key)
+        self.needs_key(key.api_key)
+        with self._failed_keys.checking(key):
+            return self._caller(key.api_key)
+
+    def _caller(self, api_key: str | None) -> Caller:
         if api_key is None:
             return Caller(None, reads_everything=True)
         if self._operator_key and hmac.compare_digest(api_key.encode(), self._operator_key):
@@ -73,14 +80,14 @@ class Access:
         if problem is not None:
             raise ApiError(503, "not_ready", problem, retry_after_seconds=1)
 
-    def account(self, api_key: str | None, client_id: str | None) -> Account:
+    def account(self, key: GivenKey, client_id: str | None) -> Account:
         """The account of a client, or of the caller when none is named.
 
         Raises:
             ApiError: as `caller`; 404 `unknown_client`, 403 `not_your_account`, or 422
                 `missing_field` when it takes a name to tell which account is meant.
         """
-        caller = self.caller(api_key)
+        caller = self.caller(key)
         if client_id is None:
             client_id = caller.client_id
         if client_id is None:

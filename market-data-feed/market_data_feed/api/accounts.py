@@ -10,7 +10,7 @@ from market_data_feed.api.reads import Reads
 from market_data_feed.views import accounts as account_views
 from market_data_feed.views import shapes
 
-_OWN = shapes.refusals(401, 403, 404, 422, 503)
+_OWN = shapes.refusals(401, 403, 404, 422, 429, 503)
 
 
 def add_account_routes(app: FastAPI, reads: Reads) -> None:
@@ -31,7 +31,7 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
         security_id: str,
         client_id: str,
         query: Annotated[Read, Query()],
-        authorization: Key = None,
+        key: Key,
     ) -> Response:
         """All as of the engine's event `seq`; `quantity` is below zero for a short position.
 
@@ -39,7 +39,7 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
         be below zero. `average_cost` is what was paid for each share, or what each short one
         brought, with fees.
         """
-        account = await reads.account(authorization, client_id, query.min_seq)
+        account = await reads.account(key, client_id, query.min_seq)
         reads.security(security_id)
         return json_response(account_views.holding_of(account, security_id, seq()))
 
@@ -50,11 +50,9 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
         response_model=list[shapes.Holding],
         responses=_OWN,
     )
-    async def holdings(
-        client_id: str, query: Annotated[Read, Query()], authorization: Key = None
-    ) -> Response:
+    async def holdings(client_id: str, query: Annotated[Read, Query()], key: Key) -> Response:
         """Those that there are, or that are offered; each as `/holdings/{security_id}/…`."""
-        account = await reads.account(authorization, client_id, query.min_seq)
+        account = await reads.account(key, client_id, query.min_seq)
         return json_response(account_views.holdings(account, seq()))
 
     @app.get(
@@ -64,16 +62,14 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
         response_model=shapes.Balance,
         responses=_OWN,
     )
-    async def balance(
-        client_id: str, query: Annotated[Read, Query()], authorization: Key = None
-    ) -> Response:
+    async def balance(client_id: str, query: Annotated[Read, Query()], key: Key) -> Response:
         """All as of the engine's event `seq`, which the ledger says as well once it is settled.
 
         `available` is what of the `balance` is not `held`, and may be below zero.
         Open buy orders hold their cash, and `short_margin` is kept back as well for what is sold
         short, or offered and not there; a buy that covers may also spend the margin it frees.
         """
-        account = await reads.account(authorization, client_id, query.min_seq)
+        account = await reads.account(key, client_id, query.min_seq)
         return json_response(account_views.balance(account, securities, seq()))
 
     @app.get(
@@ -83,14 +79,12 @@ def add_account_routes(app: FastAPI, reads: Reads) -> None:
         response_model=shapes.WholeAccount,
         responses=_OWN,
     )
-    async def whole_account(
-        client_id: str, query: Annotated[Read, Query()], authorization: Key = None
-    ) -> Response:
+    async def whole_account(client_id: str, query: Annotated[Read, Query()], key: Key) -> Response:
         """Cash and shares, as `/balance` and `/holdings`, and the profit since it was opened.
 
         `equity` and `profit` count cash and shares at the last trade's price; what is realised and
         unrealised adds up to the profit. Fees are part of the profit: those of a purchase are in
         the cost of its shares. All of it is as of the engine's event `seq`.
         """
-        account = await reads.account(authorization, client_id, query.min_seq)
+        account = await reads.account(key, client_id, query.min_seq)
         return json_response(account_views.whole_account(account, securities, seq()))

@@ -12,7 +12,7 @@ from market_data_feed.projections import Order
 from market_data_feed.views import orders as order_views
 from market_data_feed.views import shapes
 
-_OWN = shapes.refusals(401, 403, 404, 422, 503)
+_OWN = shapes.refusals(401, 403, 404, 422, 429, 503)
 
 
 def add_order_routes(app: FastAPI, reads: Reads) -> None:
@@ -29,10 +29,10 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
         security_id: str,
         order_id: OrderId,
         query: Annotated[Read, Query()],
-        authorization: Key = None,
+        key: Key,
     ) -> Response:
         """`pending` is an order that the engine has not answered yet."""
-        found = await reads.order(authorization, security_id, order_id, query.min_seq)
+        found = await reads.order(key, security_id, order_id, query.min_seq)
         view = (
             order_views.order(found)
             if isinstance(found, Order)
@@ -51,10 +51,10 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
         security_id: str,
         order_id: OrderId,
         query: Annotated[Read, Query()],
-        authorization: Key = None,
+        key: Key,
     ) -> Response:
         """The settlement of its last trade, or that trade, or whether it was taken in."""
-        found = await reads.order(authorization, security_id, order_id, query.min_seq)
+        found = await reads.order(key, security_id, order_id, query.min_seq)
         return json_response(await reads.history.latest_report(found))
 
     @app.get(
@@ -64,11 +64,9 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
         response_model=list[shapes.Order],
         responses=_OWN | LINKED,
     )
-    async def orders(
-        request: Request, query: Annotated[OrdersPage, Query()], authorization: Key = None
-    ) -> Response:
+    async def orders(request: Request, query: Annotated[OrdersPage, Query()], key: Key) -> Response:
         """`before` and `after` are order ids."""
-        account = await reads.account(authorization, query.client_id, query.min_seq)
+        account = await reads.account(key, query.client_id, query.min_seq)
         if query.status == "open":
             part = reads.history.open_orders(account, query.window)
         else:
@@ -83,9 +81,9 @@ def add_order_routes(app: FastAPI, reads: Reads) -> None:
         responses=_OWN | LINKED,
     )
     async def reports(
-        request: Request, query: Annotated[ReportsPage, Query()], authorization: Key = None
+        request: Request, query: Annotated[ReportsPage, Query()], key: Key
     ) -> Response:
         """`before` and `after` are values of `report_seq`, by which a lost stream is resumed."""
-        account = await reads.account(authorization, query.client_id, query.min_seq)
+        account = await reads.account(key, query.client_id, query.min_seq)
         part = await reads.history.reports(account, query.event_type, query.window)
         return part.response(request)

@@ -3,10 +3,12 @@
 import re
 from typing import Annotated, Literal
 
-from fastapi import Header, Path
+from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from exchange_shared.auth import bearer_key
+from exchange_shared.http.failed_keys import GivenKey, address_of
 from market_data_feed.api.paging import Window
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
@@ -22,7 +24,18 @@ def _digits(value: object) -> object:
 Digits = BeforeValidator(_digits)
 Number = Annotated[int, Digits, Field(ge=0, lt=2**53)]
 OrderId = Annotated[int, Digits, Path(ge=1, lt=2**53)]
-Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <api_key>`")]
+
+
+async def _given_key(
+    request: Request,
+    authorization: Annotated[
+        str | None, Header(alias="Authorization", description="`Bearer <api_key>`")
+    ] = None,
+) -> GivenKey:
+    return GivenKey(bearer_key(authorization), address_of(request))
+
+
+Key = Annotated[GivenKey, Depends(_given_key)]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 

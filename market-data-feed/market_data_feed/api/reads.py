@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from exchange_shared.auth import bearer_key
 from exchange_shared.http import ApiError
+from exchange_shared.http.failed_keys import GivenKey
 from exchange_shared.messages import OrderReport
 from market_data_feed.api.access import Access
 from market_data_feed.api.history import History
@@ -37,14 +37,11 @@ class Reads:
             )
             raise ApiError(503, "seq_not_reached", message, "min_seq", retry_after_seconds=1)
 
-    async def account(
-        self, authorization: str | None, client_id: str | None, min_seq: int | None
-    ) -> Account:
+    async def account(self, key: GivenKey, client_id: str | None, min_seq: int | None) -> Account:
         """An account that the caller may read, as of `min_seq`."""
-        api_key = bearer_key(authorization)
-        self.access.needs_key(api_key)
+        self.access.needs_key(key.api_key)
         await self.reached(min_seq)
-        return self.access.account(api_key, client_id)
+        return self.access.account(key, client_id)
 
     def securities(self) -> list[Security]:
         """All that are listed, by id."""
@@ -63,17 +60,16 @@ class Reads:
         return security
 
     async def order(
-        self, authorization: str | None, security_id: str, order_id: int, min_seq: int | None
+        self, key: GivenKey, security_id: str, order_id: int, min_seq: int | None
     ) -> Order | OrderReport:
         """An order that the caller may read; another's is as good as unknown.
 
         Raises:
             ApiError: 404 `unknown_security` or `unknown_order`, or no key (401).
         """
-        api_key = bearer_key(authorization)
-        self.access.needs_key(api_key)
+        self.access.needs_key(key.api_key)
         await self.reached(min_seq)
-        caller = self.access.caller(api_key)
+        caller = self.access.caller(key)
         self.security(security_id)
         order = await self.history.order(security_id, order_id)
         if order is None or not caller.may_read(order.client_id):

@@ -12,6 +12,7 @@ from starlette.types import Message
 
 from exchange_shared.auth import bearer_key, origin_allowed
 from exchange_shared.http import ApiError, check_query, decode_json, encode_json, error_response
+from exchange_shared.http.failed_keys import GivenKey, address_of
 from market_data_feed.api.reads import Reads
 from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of
 from market_data_feed.views import market as market_views
@@ -145,7 +146,8 @@ async def _log_in(websocket: WebSocket, reads: Reads) -> str:
     """
     authorization = websocket.headers.get("authorization")
     api_key = bearer_key(authorization) if authorization else await _key_in_message(websocket)
-    return reads.access.account(api_key, websocket.query_params.get("client_id")).client_id
+    key = GivenKey(api_key, address_of(websocket))
+    return reads.access.account(key, websocket.query_params.get("client_id")).client_id
 
 
 async def _key_in_message(websocket: WebSocket) -> str:

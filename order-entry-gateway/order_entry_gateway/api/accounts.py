@@ -3,8 +3,9 @@
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from exchange_shared.auth import new_api_key
-from exchange_shared.http import read_json
+from exchange_shared.auth import new_api_key, weakness
+from exchange_shared.http import ApiError, read_json
+from exchange_shared.http.failed_keys import GivenKey, address_of
 from order_entry_gateway.answers.answers import AccountAnswer, PendingAnswer
 from order_entry_gateway.answers.refusals import OutcomeUnknown
 from order_entry_gateway.api.dependencies import Gateway
@@ -12,6 +13,9 @@ from order_entry_gateway.api.openapi import responses, schema_of
 from order_entry_gateway.api.responses import Waiter, json_of, response_of
 from order_entry_gateway.requests.parsing import parse
 from order_entry_gateway.requests.schemas import ClientRequest, request_body
+
+_WRONG_KEY = frozenset({"client_id_taken", "api_key_in_use"})
+"""Refusals that tell something of the key of somebody else's account."""
 
 
 class AccountPending(msgspec.Struct):
@@ -44,18 +48,25 @@ def add_accounts(calls: APIRouter, gateway: Gateway) -> None:
                 201: ("The account is open.", opened),
                 202: ("In the log, not answered yet.", schema_of(AccountPending)),
             },
-            *(400, 409, 413, 422, 429, 503),
+            *(400, 409, 413, 415, 422, 429, 503),
         ),
     )
     async def open_account(request: Request) -> Response:
         await gateway.new_clients_limit.check(request.client.host if request.client else "")
         wanted = parse(ClientRequest, await read_json(request))
+        given = GivenKey(wanted.api_key, address_of(request))
+        gateway.failed_keys.check(given)
+        if wanted.api_key is not None:
+            _check_new_key(gateway, wanted.api_key, wanted.client_id)
         api_key = wanted.api_key or new_api_key()
 
         waiter = Waiter()
         gateway.order_entry.open_account(wanted.client_id, api_key, waiter.set)
         (answer,) = await waiter.answers()
+        if isinstance(answer, ApiError) and answer.code in _WRONG_KEY:
+            gateway.failed_keys.failed(given)
         if isinstance(answer, AccountAnswer):
+            gateway.failed_keys.passed(given)
             content = {**msgspec.structs.asdict(answer), "api_key": api_key}
             return json_of(content, 201 if answer.opened else 200)
         if isinstance(answer, PendingAnswer):
@@ -63,3 +74,20 @@ def add_accounts(calls: APIRouter, gateway: Gateway) -> None:
         if isinstance(answer, OutcomeUnknown):
             answer.details = {"client_id": wanted.client_id, "api_key": api_key}
         return response_of(answer)
+
+
+def _check_new_key(gateway: Gateway, api_key: str, client_id: str) -> None:
+    """Refuse a chosen key that would be a danger to the account, unless the account has it.
+
+    Raises:
+        ApiError: 409 `api_key_in_use` for the operator's, 422 `weak_api_key`; 503 while accounts
+            may still be missing here.
+    """
+    if gateway.operator.has(api_key):
+        message = "this API key belongs to another; choose another or leave it out"
+        raise ApiError(409, "api_key_in_use", message, "api_key")
+    weak = weakness(api_key, client_id)
+    if weak is not None and not gateway.keys.is_key_of(api_key, client_id):
+        gateway.readiness.check()
+        message = f"api_key: {weak}; choose another, or leave it out"
+        raise ApiError(422, "weak_api_key", message, "api_key")

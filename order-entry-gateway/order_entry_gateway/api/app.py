@@ -30,7 +30,8 @@ HTTP, or with `{"type": "error", "ref", "error"}`. Execution reports come unaske
 
 def build_app(gateway: Gateway, health: Health, metrics: GatewayMetrics) -> FastAPI:
     """The application with all calls."""
-    app = create_app("Order entry gateway", DESCRIPTION, health, metrics)
+    hosts = gateway.settings.allowed_hosts
+    app = create_app("Order entry gateway", DESCRIPTION, health, metrics, hosts)
     if gateway.settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from exchange_shared.http.failed_keys import FailedKeys, GivenKey, address_of
 from order_entry_gateway.api.sessions import Sessions
 from order_entry_gateway.api_keys import KeyTable, Operator
 from order_entry_gateway.market_status import MarketStatus
@@ -15,7 +16,15 @@ from order_entry_gateway.sequencing.order_entry import OrderEntry
 from order_entry_gateway.settings import GatewaySettings
 
 _bearer = HTTPBearer(auto_error=False, description="Your API key.")
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+
+
+async def _given_key(
+    request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> GivenKey:
+    return GivenKey(bearer.credentials if bearer else None, address_of(request))
+
+
+Credentials = Annotated[GivenKey, Depends(_given_key)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +34,7 @@ class Gateway:
     settings: GatewaySettings
     keys: KeyTable
     operator: Operator
+    failed_keys: FailedKeys
     readiness: Readiness
     market: MarketStatus
     order_entry: OrderEntry
@@ -32,10 +42,12 @@ class Gateway:
     frames_limit: RateLimit
     new_clients_limit: RateLimit
 
-    def client_of(self, credentials: HTTPAuthorizationCredentials | None) -> str:
-        """Whose request it is. Raises `ApiError` 401."""
-        return self.keys.client_of(credentials.credentials if credentials else None)
+    def client_of(self, given: GivenKey) -> str:
+        """Whose request it is. Raises `ApiError` 401 or 429."""
+        with self.failed_keys.checking(given):
+            return self.keys.client_of(given.api_key)
 
-    def check_operator(self, credentials: HTTPAuthorizationCredentials | None) -> None:
-        """Let only the operator pass. Raises `ApiError` 401 or 403."""
-        self.operator.check(credentials.credentials if credentials else None)
+    def check_operator(self, given: GivenKey) -> None:
+        """Let only the operator pass. Raises `ApiError` 401, 403 or 429."""
+        with self.failed_keys.checking(given):
+            self.operator.check(given.api_key)

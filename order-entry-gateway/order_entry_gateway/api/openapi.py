@@ -29,6 +29,7 @@ _ERRORS = {
     404: "No such security, client or open order of yours.",
     409: "In conflict with what is there already, or with the state of the security.",
     413: "The body is too large.",
+    415: "The body is not called `application/json`.",
     422: "A field is wrong, or the matching engine refused; `code` and `field` say why.",
     429: "Too many in a second; `Retry-After` says when.",
     503: "Not ready, or the outcome is unknown; `Retry-After` says when to ask again.",

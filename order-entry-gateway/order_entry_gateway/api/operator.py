@@ -85,7 +85,7 @@ def _add_securities(calls: APIRouter, gateway: Gateway) -> None:
         openapi_extra=request_body(SecurityRequest),
         responses=responses(
             {200: ("It is listed on these terms.", schema_of(ListingAnswer)), 202: _PENDING},
-            *(400, 401, 403, 413, 422, 503),
+            *(400, 401, 403, 413, 415, 422, 503),
         ),
     )
     async def list_security(request: Request, credentials: Credentials) -> Response:
@@ -105,7 +105,7 @@ def _add_states(calls: APIRouter, gateway: Gateway) -> None:
         openapi_extra=request_body(StateRequest),
         responses=responses(
             {200: ("So many securities changed.", schema_of(StateAnswer)), 202: _PENDING},
-            *(400, 401, 403, 404, 409, 413, 422, 503),
+            *(400, 401, 403, 404, 409, 413, 415, 422, 503),
         ),
     )
     async def set_state(request: Request, credentials: Credentials) -> Response:
@@ -151,7 +151,7 @@ def _add_clock(calls: APIRouter, gateway: Gateway) -> None:
         openapi_extra=request_body(ClockRequest),
         responses=responses(
             {200: ("The market's clock now.", schema_of(ClockAnswer)), 202: _PENDING},
-            *(400, 401, 403, 413, 422, 503),
+            *(400, 401, 403, 413, 415, 422, 503),
         ),
     )
     async def confirm_time(request: Request, credentials: Credentials) -> Response:
@@ -164,7 +164,7 @@ def _add_clock(calls: APIRouter, gateway: Gateway) -> None:
 
 
 def _add_clients(calls: APIRouter, gateway: Gateway) -> None:
-    errors = (400, 401, 403, 404, 413, 422, 503)
+    errors = (400, 401, 403, 404, 413, 415, 422, 503)
 
     @calls.put(
         "/admin/clients/{client_id}/limits",

@@ -44,7 +44,7 @@ def add_new_orders(calls: APIRouter, gateway: Gateway) -> None:
                 201: ("What the matching engine did with the order.", order),
                 202: _PENDING,
             },
-            *(400, 401, 403, 404, 409, 413, 422, 429, 503),
+            *(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
         ),
     )
     async def new_order(request: Request, credentials: Credentials) -> Response:
@@ -60,7 +60,7 @@ def add_new_orders(calls: APIRouter, gateway: Gateway) -> None:
         summary="Up to 500 orders at once",
         openapi_extra=request_body(BatchRequest),
         responses=responses(
-            {200: ("One answer for each order.", BATCH_ANSWER)}, 400, 401, 413, 422, 429, 503
+            {200: ("One answer for each order.", BATCH_ANSWER)}, 400, 401, 413, 415, 422, 429, 503
         ),
     )
     async def new_orders(request: Request, credentials: Credentials) -> Response:
@@ -84,7 +84,7 @@ def add_changes(calls: APIRouter, gateway: Gateway) -> None:
                 200: ("What the matching engine made of the order.", schema_of(ReplaceAnswer)),
                 202: _PENDING,
             },
-            *(400, 401, 403, 404, 409, 413, 422, 429, 503),
+            *(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
         ),
     )
     async def replace(order_id: str, request: Request, credentials: Credentials) -> Response:

@@ -6,14 +6,15 @@ with a `type` of their own come unasked.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from exchange_shared.http import ApiError, decode_json
+from exchange_shared.http.failed_keys import GivenKey, address_of
 from order_entry_gateway.answers.answers import Answer, encode_answer
-from order_entry_gateway.api_keys import KeyTable
 from order_entry_gateway.feed_tail.execution_reports import Report
 from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.requests.parsing import parse, parse_replace
@@ -87,14 +88,14 @@ class Session:
         websocket: WebSocket,
         *,
         sessions: Sessions,
-        keys: KeyTable,
+        client_of: Callable[[GivenKey], str],
         order_entry: OrderEntry,
         frames_limit: RateLimit,
         settings: GatewaySettings,
     ) -> None:
         self._websocket = websocket
         self._sessions = sessions
-        self._keys = keys
+        self._client_of = client_of
         self._order_entry = order_entry
         self._frames_limit = frames_limit
         self._settings = settings
@@ -243,7 +244,7 @@ class Session:
             message = f"the session is logged in as {self._client_id} already"
             raise ApiError(409, "already_logged_in", message)
         try:
-            client_id = self._keys.client_of(login.api_key)
+            client_id = self._client_of(GivenKey(login.api_key, address_of(self._websocket)))
         except ApiError as error:
             self._close(POLICY_VIOLATION, error, ref)
         else:

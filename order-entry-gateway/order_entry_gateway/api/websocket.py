@@ -5,6 +5,7 @@ from starlette.websockets import WebSocket
 
 from exchange_shared.auth import bearer_key, origin_allowed
 from exchange_shared.http import ApiError, check_query, error_response
+from exchange_shared.http.failed_keys import GivenKey, address_of
 from order_entry_gateway.api.dependencies import Gateway
 from order_entry_gateway.api.sessions import Session
 
@@ -17,8 +18,10 @@ def add_websocket(app: FastAPI, gateway: Gateway) -> None:
         try:
             _check_origin(websocket, gateway.settings.allowed_origins)
             check_query(websocket.scope["query_string"])
-            api_key = bearer_key(websocket.headers.get("authorization"))
-            client_id = None if api_key is None else gateway.keys.client_of(api_key)
+            given = GivenKey(
+                bearer_key(websocket.headers.get("authorization")), address_of(websocket)
+            )
+            client_id = None if given.api_key is None else gateway.client_of(given)
             gateway.sessions.enter()
         except ApiError as error:
             await websocket.send_denial_response(error_response(error))
@@ -27,7 +30,7 @@ def add_websocket(app: FastAPI, gateway: Gateway) -> None:
             session = Session(
                 websocket,
                 sessions=gateway.sessions,
-                keys=gateway.keys,
+                client_of=gateway.client_of,
                 order_entry=gateway.order_entry,
                 frames_limit=gateway.frames_limit,
                 settings=gateway.settings,

@@ -116,7 +116,6 @@ ApiKey = Annotated[
         description=(
             f"{MIN_API_KEY_LENGTH} to {MAX_API_KEY_LENGTH} printable ASCII characters, no spaces."
         ),
-        examples=["correct-horse-battery-staple"],
     ),
 ]
 Ref = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)] | Annotated[str, Field(max_length=64)]

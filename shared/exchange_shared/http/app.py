@@ -1,6 +1,6 @@
 """The application: errors in the one shape, health pages, metrics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from exchange_shared.http.bodies import error_response, json_response
 from exchange_shared.http.errors import ApiError, validation_error
+from exchange_shared.http.hosts import AllowedHosts
 from exchange_shared.http.strictness import StrictRoute
 from exchange_shared.metrics import Metrics
 
@@ -73,14 +74,24 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     raise HTTPException(404)
 
 
-def create_app(title: str, description: str, health: Health, metrics: Metrics) -> FastAPI:
-    """A FastAPI application that answers every error in the one shape and tells its health."""
+def create_app(
+    title: str,
+    description: str,
+    health: Health,
+    metrics: Metrics,
+    allowed_hosts: Collection[str] = (),
+) -> FastAPI:
+    """A FastAPI application that answers every error in the one shape and tells its health.
+
+    It can be asked by the allowed names, beside its address and `localhost`.
+    """
     # Its pages about the API load nothing from elsewhere, so they work without the internet.
     app = FastAPIOffline(redoc_url=None, title=title, description=description, version="1")
     app.router.route_class = StrictRoute
     app.router.default = _not_found
     # `DELETE /orders/`, of a client that lost the id, must never become a mass cancel.
     app.router.redirect_slashes = False
+    app.add_middleware(AllowedHosts, allowed=allowed_hosts)
 
     @app.exception_handler(ApiError)
     async def refused(_request: Request, error: ApiError) -> Response:

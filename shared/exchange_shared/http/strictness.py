@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 
 from exchange_shared.http.errors import ApiError
 
@@ -42,7 +43,9 @@ class StrictRoute(APIRoute):
             query = request.scope["query_string"]
             if query:
                 check_query(query, known)
-            if not takes_body and await _has_body(request):
+            if takes_body:
+                _check_content_type(request.headers)
+            elif await _has_body(request):
                 raise _unexpected_body(request, known)
             return await handle(request)
 
@@ -61,10 +64,28 @@ def _query_names(route: APIRoute) -> list[str]:
     return names
 
 
+def _check_content_type(headers: Headers) -> None:
+    """Only JSON that is called so: a page of another site cannot send that without being asked.
+
+    Raises:
+        ApiError: 415 `unsupported_media_type`.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or not _announces_body(headers):
+        return
+    shown = ascii(kind[:64]) if kind else "no type"
+    message = f"Content-Type: application/json is expected, not {shown}"
+    raise ApiError(415, "unsupported_media_type", message, "Content-Type")
+
+
+def _announces_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
 async def _has_body(request: Request) -> bool:
     """Whether somebody sends a body; nothing of one that is announced by its length is read."""
     if "transfer-encoding" not in request.headers:
-        return request.headers.get("content-length", "0") != "0"
+        return _announces_body(request.headers)
     async for chunk in request.stream():
         if chunk:
             return True

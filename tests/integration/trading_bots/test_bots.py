@@ -153,12 +153,13 @@ async def test_the_bot_of_the_readme_trades(
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     source = readme.split("```python\n")[1].split("```")[0]
     names: dict[str, Any] = {}
+    monkeypatch.setenv("MY_BOT_KEY", key_of("my_bot"))
     exec(source.replace("asyncio.run(main())", ""), names)  # noqa: S102
     watcher = await connect("watcher")
     await watcher.sell("MSFT", 5, price="400")
     await watcher.buy("MSFT", 5, price="399")
     running = asyncio.ensure_future(names["main"]())
-    async with here("my_bot", "a-secret-of-my-own") as owner:
+    async with here("my_bot", key_of("my_bot")) as owner:
         offers = itertools.count()
 
         async def has_traded() -> bool:

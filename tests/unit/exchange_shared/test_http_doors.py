@@ -28,7 +28,7 @@ WAITS_SECONDS = 0.05
 
 @pytest.fixture
 async def server() -> AsyncIterator[HttpServer]:
-    app = create_app("Test", "", Health(), Metrics())
+    app = create_app("Test", "", Health(), Metrics(), ["*"])
 
     @app.post("/echo", openapi_extra={"requestBody": {}})
     async def echo(request: Request) -> Response:
@@ -86,8 +86,9 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode()
 
 
-def post(body: bytes) -> bytes:
-    return b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+def post(body: bytes, kind: bytes = b"Application/JSON; charset=utf-8") -> bytes:
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+    return head % (kind, len(body)) + body
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,14 @@ def post(body: bytes) -> bytes:
         (
             b"GET /one HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
             (422, "unexpected_body", None),
+        ),
+        (post(b"{}", b"text/plain"), (415, "unsupported_media_type", "Content-Type")),
+        (post(b"{}", b""), (415, "unsupported_media_type", "Content-Type")),
+        (post(b"{}", b"application/jsonp"), (415, "unsupported_media_type", "Content-Type")),
+        (
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\n{}\r\n0\r\n\r\n",
+            (415, "unsupported_media_type", "Content-Type"),
         ),
         (post(b'\xef\xbb\xbf{"a": 1}'), (400, "malformed_json", None)),
         (post(b'{"a": 1, "a": 1}'), (422, "repeated_field", "a")),

@@ -27,11 +27,20 @@ def test_an_operators_key_that_is_no_key_is_refused_and_not_shown(
     assert refusal.value.code == KEY_RULE
 
 
-@pytest.mark.parametrize("key", ["0123456789abcdef", "!" * 500, ""])
+@pytest.mark.parametrize("key", ["3f9a1c7b20d845e6", "!operators!" * 50, ""])
 def test_an_operators_key_is_long_enough_or_none(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("EXCHANGE_OPERATOR_KEY", key)
     assert read_settings(OperatorSettings).operator_key == SecretStr(key)
     assert read_settings(LocalSettings).operator_key == (SecretStr(key) if key else None)
+
+
+@pytest.mark.parametrize("value", ["https://market.example", "market.example:2400", ""])
+def test_a_host_that_is_no_name_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("EXCHANGE_ALLOWED_HOSTS", f'["localhost", "{value}"]')
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(OperatorSettings)
+    rule = "names without scheme and port are expected, like exchange.example; or *"
+    assert refusal.value.code == f"EXCHANGE_ALLOWED_HOSTS: {rule}"
 
 
 def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

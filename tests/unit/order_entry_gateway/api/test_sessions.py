@@ -39,7 +39,7 @@ async def serve(socket: Any) -> None:
     session = Session(
         socket,
         sessions=Sessions(settings),
-        keys=no_requests,
+        client_of=no_requests,
         order_entry=no_requests,
         frames_limit=RateLimits().per_second("frames", 0),
         settings=settings,
