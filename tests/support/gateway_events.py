@@ -49,6 +49,7 @@ def order(order_id: int, quantity: int = 10, **changes: Any) -> NewOrder:
 def accepted(seq: int, command: NewOrder) -> OrderAccepted:
     """The event for an order."""
     content = msgspec.structs.asdict(command)
+    del content["after_seq"]
     return OrderAccepted(seq=seq, unit_hold_e4=0, **content)
 
 

@@ -13,11 +13,13 @@ from exchange_shared.messages import (
     ClockTick,
     ConfigureMarket,
     ConfirmTime,
+    FenceNode,
     ListSecurity,
     MassCancel,
     MassCancelled,
     NewOrder,
     OpenAccount,
+    RejectReason,
     ReplaceOrder,
     SetClientLimits,
     SetMarketState,
@@ -33,7 +35,8 @@ from tests.support.naive_accounts import (
 from tests.support.naive_clock import follow_time, set_clock
 from tests.support.naive_limits import set_client_limits, suspend_client
 from tests.support.naive_market import NaiveMarket
-from tests.support.naive_orders import new_order, replace_order
+from tests.support.naive_nodes import fence_node, is_of_a_lost_node
+from tests.support.naive_orders import new_order, reject_order, replace_order
 from tests.support.naive_prices import publish_prices
 from tests.support.naive_states import begin_phase, change_by_clock, set_market_state
 
@@ -54,7 +57,10 @@ class NaiveExchange:
         change_by_clock(market)
         for security in market.securities:
             security.band_mark_e4 = security.mark_e4()
-        _do(market, command)
+        if is_of_a_lost_node(market, command):
+            _refuse(market, command, "gateway_replaced")
+        else:
+            _do(market, command)
         publish_prices(market)
         return market.events
 
@@ -83,12 +89,21 @@ def _do(market: NaiveMarket, command: AnyCommand) -> None:
             set_market_state(market, command)
         case BeginPhase():
             begin_phase(market, command)
+        case FenceNode():
+            fence_node(market, command)
         case ConfirmTime():
             set_clock(market, command.time_us, "confirmed", command)
             _expire(market)
             change_by_clock(market)
         case ClockTick():
             pass
+
+
+def _refuse(market: NaiveMarket, command: AnyCommand, reason: RejectReason) -> None:
+    if isinstance(command, NewOrder):
+        reject_order(market, command, reason)
+    else:
+        reject(market, command, reason)
 
 
 def _expire(market: NaiveMarket) -> None:

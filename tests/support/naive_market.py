@@ -47,6 +47,8 @@ class NaiveMarket:
         )
         self.phase_begins_anew = False
         self.phase = BeginPhase(time_us=0, schedule_id="", begins_us=0, phase="continuous")
+        self.fenced_nodes: list[int] = []
+        self.ids: list[int] = []
         self.accounts: list[NaiveAccount] = []
         self.securities: list[NaiveSecurity] = []
         self.orders: list[NaiveOrder] = []

@@ -25,18 +25,20 @@ from tests.support.naive_matching import can_be_filled, trade_and_rest
 from tests.support.naive_records import NaiveOrder, NaiveSecurity, is_outside
 from tests.support.naive_stops import let_wait, trigger_stops
 
+REMEMBERED_REFUSALS = 1_000
+
 
 def new_order(market: NaiveMarket, command: NewOrder) -> None:
     """Refuse an order, tell what became of one that came before, or take it."""
     if market.account(command.client_id) is None:
-        _reject_order(market, command, "unknown_client")
+        reject_order(market, command, "unknown_client")
         return
     first = _first_of_this_name(market, command)
     if first is not None:
         if _without_identity(command) == _without_identity(first.request):
             _repeat(market, command, first)
         else:
-            _reject_order(market, command, "client_order_id_reused")
+            reject_order(market, command, "client_order_id_reused")
         return
     order = NaiveOrder(
         request=command,
@@ -48,7 +50,7 @@ def new_order(market: NaiveMarket, command: NewOrder) -> None:
     )
     reason = _why_not(market, order)
     if reason is not None:
-        _reject_order(market, command, reason)
+        reject_order(market, command, reason)
         return
     market.accepted += 1
     market.orders.append(order)
@@ -59,6 +61,8 @@ def new_order(market: NaiveMarket, command: NewOrder) -> None:
 
 def _why_not(market: NaiveMarket, order: NaiveOrder) -> RejectReason | None:
     command, account = order.request, market.owner(order)
+    if _was_refused_since(market, command):
+        return "superseded"
     if account.suspended:
         return "client_suspended"
     security = market.security(command.security_id)
@@ -174,14 +178,31 @@ def _repeat(market: NaiveMarket, command: NewOrder, first: NaiveOrder) -> None:
     )
 
 
-def _reject_order(market: NaiveMarket, command: NewOrder, reason: RejectReason) -> None:
+def reject_order(market: NaiveMarket, command: NewOrder, reason: RejectReason) -> None:
+    """Refuse a new order, and remember which event did."""
     fields = fields_of(command, OrderRejected)
     market.publish(OrderRejected, **fields, reason=reason, message="")
+    account = market.account(command.client_id)
+    if account is not None and command.client_order_id and command.after_seq is not None:
+        name = command.client_order_id
+        others = [refusal for refusal in account.refusals if refusal[0] != name]
+        account.refusals = [*others, (name, market.seq)]
+        while len(account.refusals) > REMEMBERED_REFUSALS:
+            account.forgotten_seq = account.refusals.pop(0)[1]
+
+
+def _was_refused_since(market: NaiveMarket, command: NewOrder) -> bool:
+    account = market.account(command.client_id)
+    assert account is not None
+    if command.client_order_id is None or command.after_seq is None:
+        return False
+    refused = [seq for name, seq in account.refusals if name == command.client_order_id]
+    return any(command.after_seq < seq for seq in [*refused, account.forgotten_seq])
 
 
 def _without_identity(order: NewOrder) -> dict[str, Any]:
     fields = {name: getattr(order, name) for name in order.__struct_fields__}
-    del fields["order_id"], fields["time_us"]
+    del fields["order_id"], fields["time_us"], fields["after_seq"]
     return fields
 
 

@@ -154,6 +154,11 @@ class NaiveAccount:
     limits: SetClientLimits
     suspended: bool = False
     finished: list[NaiveOrder] = field(default_factory=list)
+    refusals: list[tuple[str, int]] = field(default_factory=list)
+    """The name of each refused order, and the event that last refused it; oldest first."""
+
+    forgotten_seq: int = 0
+    """The latest of the refusals that are not remembered."""
 
 
 def is_outside(price_e4: int, band_e4: tuple[int, int] | None) -> bool:

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import msgspec
+
+from exchange_shared.ids import FORGED_FROM
 from exchange_shared.messages import (
     AnyCommand,
     CancelOrder,
     ClockTick,
+    FenceNode,
     MassCancel,
     NewOrder,
     ReplaceOrder,
@@ -70,6 +74,7 @@ class _Flow:
             self._repeat: shape.repeats,
             self._operate: shape.terms + shape.actions + shape.phases + shape.risks,
             self._tick: 1,
+            self._change_gateways: shape.gateways,
         }
         rest = 100 - sum(kinds.values())
         kind = random.choices([self._order, *kinds], [rest, *kinds.values()])[0]
@@ -162,6 +167,8 @@ class _Flow:
             fields["oco_group"] = random.choice(shape.groups)
         if self._chance(0.3):
             fields["client_order_id"] = f"name{random.randrange(self._number * 2)}"
+            if shape.gateways:
+                fields["after_seq"] = random.randrange(3 * self._number)
         return fields
 
     def _known(self) -> NewOrder | None:
@@ -174,6 +181,8 @@ class _Flow:
         first = self._random.choice(named)
         fields = {name: getattr(first, name) for name in first.__struct_fields__}
         fields |= {"time_us": self._time_us, "order_id": self._number}
+        if self._shape.gateways:
+            fields["after_seq"] = self._random.randrange(3 * self._number)
         change = self._random.choice(
             (
                 {"quantity": first.quantity + 1},
@@ -189,6 +198,16 @@ class _Flow:
         if self._chance(0.5) and _makes_sense(fields | change):
             fields |= change
         return NewOrder(**fields)
+
+    def _change_gateways(self) -> AnyCommand:
+        """Fence a node, or send with an earlier id, or with one that is forged."""
+        number = self._number
+        if self._chance(0.3):
+            return FenceNode(time_us=self._time_us, request_id=number)
+        number = FORGED_FROM if self._chance(0.1) else max(1, number - self._random.randint(0, 40))
+        command = self._random.choice((self._order, self._cancel, self._mass_cancel))()
+        named = "order_id" if isinstance(command, NewOrder) else "request_id"
+        return msgspec.structs.replace(command, **{named: number})
 
     def _owner(self, order: NewOrder) -> str:
         return self._client() if self._chance(self._shape.mistakes) else order.client_id

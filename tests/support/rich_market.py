@@ -60,6 +60,8 @@ class Shape:
     risks: int = 0
     """Percent of these commands; `terms` are new fees, listings and accounts, `actions` change the
     state of a security, `phases` that of all, and `risks` limit or suspend clients."""
+    gateways: int = 0
+    """Percent of these: nodes that are fenced, and commands of who had them before."""
     post_only: float = 0.05
     display: float = 0.1
     hidden: float = 0.1

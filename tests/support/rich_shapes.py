@@ -51,6 +51,7 @@ SHAPES = (
     ),
     Shape("selves", clients=2, display=0.2, hidden=0.2, times_in_force=(8, 0, 0, 1, 4, 0, 0)),
     Shape("expiry", times_in_force=(2, 5, 8, 1, 1, 0, 0), time_jumps=0.15),
+    Shape("gateways", gateways=8, repeats=25, balance_e4=120_000, grant=30, risks=1),
     Shape("replaces", apart=2, replaces=35, cancels=3, display=0.2, post_only=0.2),
     Shape(
         "all or nothing",

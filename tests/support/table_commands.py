@@ -91,9 +91,11 @@ class CommandReader:
         stop, trail = take(options, "stop"), take(options, "trail")
         in_percent = trail is not None and trail.endswith("%")
         expires, display = take(options, "until"), take(options, "display")
+        after = take(options, "after")
         fields = {
             "order_id": int(take(options, "id") or self._orders),
             "client_order_id": take(options, "named"),
+            "after_seq": None if after is None else int(after),
             "self_trade_prevention": take(options, "stp") or "cancel_newest",
             "oco_group": take(options, "group"),
             "time_in_force": "gtc" if expires is None else "gtd",

@@ -12,6 +12,7 @@ from exchange_shared.messages import (
     MarketStateChanged,
     MarketStateSet,
     MassCancelled,
+    NodeFenced,
     OrderAccepted,
     OrderCancelled,
     OrderReduced,
@@ -70,6 +71,8 @@ def _describe_operators(event: AnyEvent) -> str | None:
             return (
                 f"the clock is at {event.clock_us} ({event.reason}), {event.held_back_us} held back"
             )
+        case NodeFenced():
+            return f"node {event.node} is fenced: ids are above {event.request_id}"
         case SecurityListed():
             state = "" if event.state == "continuous" else f", {_state(event)}"
             return (

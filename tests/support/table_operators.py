@@ -8,6 +8,7 @@ from exchange_shared.messages import (
     BeginPhase,
     ConfigureMarket,
     ConfirmTime,
+    FenceNode,
     ListSecurity,
     SetClientLimits,
     SetMarketState,
@@ -109,6 +110,8 @@ def read_operator(words: list[str], time_us: int, request_id: int) -> AnyCommand
             )
         case ["confirm", "time"]:
             return ConfirmTime(**identity)
+        case ["fence", "node", "at", id_]:
+            return FenceNode(time_us=time_us, request_id=int(id_))
         case _ if is_about_securities(words):
             return _read_action(words, identity)
     return None
@@ -135,6 +138,8 @@ def operator_text(command: AnyCommand) -> str | None:
                 f" maker {_basis_points(command.maker_fee_ppm)}"
                 f" taker {_basis_points(command.taker_fee_ppm)}{market_text(command)}"
             )
+        case FenceNode():
+            return f"fence node at {command.request_id}"
         case ConfirmTime():
             return "confirm time"
         case ListSecurity():

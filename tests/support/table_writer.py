@@ -67,6 +67,8 @@ class CommandWriter:
         text += options_text(order)
         if order.client_order_id is not None:
             text += f" named {order.client_order_id}"
+        if order.after_seq is not None:
+            text += f" after {order.after_seq}"
         if order.order_id != self._orders:
             text += f" id {order.order_id}"
         return text

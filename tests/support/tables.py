@@ -26,10 +26,13 @@
     start_auction MSFT closing for 500
     open all
     phase opening_auction of nyse at 1000
+    alice buys 5 MSFT at 100.00 named first after 12
+    fence node at 4096
     tick 500
 
 Fees are in basis points, bands and margins in percent, durations in microseconds. Orders are
-numbered from 1 in the order in which they stand in the table, unless `id 7` says otherwise. Each
+numbered from 1 in the order in which they stand in the table, unless `id 7` says otherwise; `after`
+is the last event that the gateway of an order had seen. Each
 command comes one microsecond after the one before, a `tick` at its own time, and any other command
 at the time that `at_time 400` at its end says. `until` makes an order `gtd`. The actions of an
 operator are for a security, in capitals, or for `all`; `open` and a name opens an account. Lines

@@ -17,6 +17,7 @@ from exchange_shared.messages import (
     MarketStateChanged,
     MarketStateSet,
     MassCancelled,
+    NodeFenced,
     OrderAccepted,
     OrderCancelled,
     OrderReduced,
@@ -46,6 +47,7 @@ _WITHOUT_EFFECT = (
     ClientSuspended,
     MarketStateSet,
     MarketClockChanged,
+    NodeFenced,
     Heartbeat,
 )
 """Records that change nothing that the feed tells about."""

@@ -4,7 +4,8 @@
 SELECT pg_advisory_xact_lock(x'666565645f737472'::bigint);
 
 -- name: upsert_orders
--- The latest state of orders, new ones and known ones.
+-- The latest state of orders, new ones and known ones. An id that is refused has changed nothing: if
+-- it is known, it is that of another order.
 INSERT INTO orders AS known (
     order_id, unit_hold_e4, price_e4, quantity, filled_quantity, notional_e4, last_trade_id, seq,
     created_us, updated_us, is_open, client_id, security_id, side, order_type, time_in_force,
@@ -28,7 +29,8 @@ ON CONFLICT (order_id) DO UPDATE SET
     is_open = excluded.is_open,
     status = excluded.status,
     reason = excluded.reason,
-    displayed_quantity = excluded.displayed_quantity;
+    displayed_quantity = excluded.displayed_quantity
+WHERE excluded.status <> 'rejected';
 
 -- name: insert_clients
 INSERT INTO client (client_id, api_key_hash, opened_us, opening_equity_e4)

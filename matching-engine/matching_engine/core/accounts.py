@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from exchange_shared.messages import NewOrder
 from exchange_shared.units import PPM
 from matching_engine.core.security import Security
 from matching_engine.core.terms import Limits
@@ -11,6 +12,10 @@ if TYPE_CHECKING:  # an order and its account know one another
 
 MAX_REMEMBERED_ORDERS = 10_000
 """Finished orders per account whose `client_order_id` is remembered; the oldest is forgotten."""
+
+MAX_REMEMBERED_REFUSALS = 1_000
+"""Names per account of which the last refusal is remembered. Beyond them, what was sequenced before
+the oldest that was forgotten counts as a copy of something that was refused."""
 
 
 class Position:
@@ -56,7 +61,8 @@ class Account:
     """What one client owns, its open orders, and those that it named with a `client_order_id`.
 
     `shorts` are the positions that may need a margin. `limits` are those in force, the client's
-    own and the market's; `None` when there are none.
+    own and the market's; `None` when there are none. `refusals` are the events that last refused an
+    order of each name, latest last, and `refused_until` the latest of those that were forgotten.
     """
 
     __slots__ = (
@@ -70,6 +76,8 @@ class Account:
         "orders",
         "own_limits",
         "positions",
+        "refusals",
+        "refused_until",
         "shorts",
         "suspended",
     )
@@ -86,6 +94,8 @@ class Account:
         self.orders: dict[int, Order] = {}
         self.named_orders: dict[str, Order] = {}
         self.finished_orders: dict[str, Order] = {}
+        self.refusals: dict[str, int] = {}
+        self.refused_until = 0
         self.suspended = False
         self.own_limits = Limits()
         self.limits: Limits | None = None
@@ -144,3 +154,23 @@ class Account:
         self.finished_orders[name] = order
         if len(self.finished_orders) > MAX_REMEMBERED_ORDERS:
             del self.finished_orders[next(iter(self.finished_orders))]
+
+    def note_refusal(self, command: NewOrder, seq: int) -> None:
+        """Remember the event that refused a named order, and forget the oldest beyond the limit.
+
+        Orders that do not say which event their gateway had seen are of an earlier version.
+        """
+        name = command.client_order_id
+        if name is None or command.after_seq is None:
+            return
+        self.refusals.pop(name, None)
+        self.refusals[name] = seq
+        if len(self.refusals) > MAX_REMEMBERED_REFUSALS:
+            self.refused_until = self.refusals.pop(next(iter(self.refusals)))
+
+    def refused_since(self, command: NewOrder) -> bool:
+        """Whether its name was, or may have been, refused after its gateway took this order."""
+        name, after_seq = command.client_order_id, command.after_seq
+        if name is None or after_seq is None:
+            return False
+        return after_seq < self.refused_until or after_seq < self.refusals.get(name, 0)

@@ -17,6 +17,7 @@ from exchange_shared.messages import (
     Command,
     ConfigureMarket,
     ConfirmTime,
+    FenceNode,
     IndicativeChanged,
     ListSecurity,
     MassCancel,
@@ -38,6 +39,7 @@ from matching_engine.core.commands.administration import (
 )
 from matching_engine.core.commands.market_clock import confirm_time, keep_time
 from matching_engine.core.commands.market_states import begin_phase, pass_time, set_market_state
+from matching_engine.core.commands.nodes import comes_too_late, fence_node
 from matching_engine.core.commands.orders import cancel_order, mass_cancel, new_order, replace_order
 from matching_engine.core.market import Market
 from matching_engine.core.snapshot.convert import dump, load
@@ -62,6 +64,7 @@ class Exchange:
             SetMarketState: set_market_state,
             BeginPhase: begin_phase,
             ConfirmTime: confirm_time,
+            FenceNode: fence_node,
             ClockTick: lambda _market, _command: None,
         }
 
@@ -97,7 +100,8 @@ class Exchange:
             keep_time(market, time_us)
         if market.due_us <= market.clock_us:
             pass_time(market)
-        self._handlers[type(command)](market, command)
+        if not market.highest_ids or not comes_too_late(market, command):
+            self._handlers[type(command)](market, command)
         if market.touched:
             for book in market.touched.values():
                 _publish_price(market, book)

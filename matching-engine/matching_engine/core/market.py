@@ -29,6 +29,8 @@ class Market:
     trading day's, which began at `phase_begins_us` by `schedule_id`; with `day_ends_at_close`
     orders for the day last until it is `closed`, else until midnight UTC.
 
+    `highest_ids` has the highest id so far of each node that was fenced.
+
     The clock follows a command's time by `free_step_us` at once, which is `max_step_us` unless a
     time is held back: `held_back_us` is how far ahead of the clock it is (below zero: behind),
     `agreed_us` when it was last contradicted, and `doubted_us` when it was last told.
@@ -51,6 +53,7 @@ class Market:
         "free_step_us",
         "groups",
         "held_back_us",
+        "highest_ids",
         "initial_balance_e4",
         "issued_e4",
         "limits",
@@ -90,6 +93,7 @@ class Market:
         self.fees_e4 = 0
         self.issued_e4 = 0
         self.limits = Limits()
+        self.highest_ids: dict[int, int] = {}
         self.accounts: dict[str, Account] = {}
         self.api_keys: dict[str, str] = {}
         self.names: dict[str, str] = {}

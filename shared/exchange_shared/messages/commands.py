@@ -21,6 +21,7 @@ from exchange_shared.messages.values import (
     PriceE4,
     Quantity,
     SecurityId,
+    Seq,
     ShortText,
     Side,
     StepUs,
@@ -124,7 +125,13 @@ class _Order(Command, frozen=True, omit_defaults=True):
 
 
 class NewOrder(OrderOptions, _Order, frozen=True, omit_defaults=True):
-    """Buy or sell. `docs/trading-rules.md` tells what each type and option does."""
+    """Buy or sell. `docs/trading-rules.md` tells what each type and option does.
+
+    `after_seq` is the last event that the gateway had seen when it took the order. After a refusal
+    of the same `client_order_id` that it had not seen, this is an older copy of what was refused.
+    """
+
+    after_seq: Seq | None = None
 
     def __post_init__(self) -> None:
         """Refuses an order that contradicts itself, also while it is being decoded.
@@ -224,6 +231,16 @@ class ClockTick(Command, frozen=True):
     """Time passes, also when nobody trades."""
 
 
+class FenceNode(Command, frozen=True):
+    """Of the node that this id is of, only greater ids count from now on.
+
+    A gateway that takes a node begins with it, and others tell it of one that has lost its node.
+    What that made and has not published is refused when it comes late.
+    """
+
+    request_id: Id
+
+
 class ConfirmTime(Command, frozen=True):
     """An operator says that the time of this command is right, though it is far from others."""
 
@@ -244,6 +261,7 @@ AnyCommand = (
     | BeginPhase
     | ClockTick
     | ConfirmTime
+    | FenceNode
 )
 
 

@@ -25,6 +25,7 @@ RejectReason = Literal[
     "client_suspended",
     "display_too_small",
     "expired",
+    "gateway_replaced",
     "insufficient_funds",
     "insufficient_margin",
     "insufficient_shares",
@@ -41,6 +42,7 @@ RejectReason = Literal[
     "quantity_limit",
     "quantity_off_lot",
     "short_positions_open",
+    "superseded",
     "tick_in_use",
     "too_many_open_orders",
     "trading_halted",
@@ -329,6 +331,13 @@ class MarketClockChanged(Event, frozen=True):
     request_id: int | None = None
 
 
+class NodeFenced(Event, frozen=True):
+    """Commands with ids of this node up to `request_id` are refused from now on."""
+
+    request_id: int
+    node: int
+
+
 class IndicativeChanged(Event, frozen=True):
     """What an auction would do if it ended now.
 
@@ -376,6 +385,7 @@ AnyEvent = (
     | MarketStateChanged
     | MarketStateSet
     | MarketClockChanged
+    | NodeFenced
     | IndicativeChanged
     | PriceChanged
 )

@@ -136,10 +136,10 @@ class Order:
             self.displayed_quantity = min(part, self.remaining_quantity)
 
     def asks_the_same(self, other: NewOrder) -> bool:
-        """Whether another request has the same content, apart from its id and time."""
+        """Whether another request has the same content, apart from its id and when it was taken."""
         mine = self.request
         return other == msgspec.structs.replace(
-            mine, order_id=other.order_id, time_us=other.time_us
+            mine, order_id=other.order_id, time_us=other.time_us, after_seq=other.after_seq
         )
 
 

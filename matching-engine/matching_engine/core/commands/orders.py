@@ -36,6 +36,10 @@ def new_order(market: Market, command: NewOrder) -> None:
             message = f"client_order_id {name} names another order; give this one a new name"
             reject_order(market, command, "client_order_id_reused", message)
         return
+    if account.refused_since(command):
+        message = "a later copy of this order was refused; send it again if it is still wanted"
+        reject_order(market, command, "superseded", message)
+        return
     if account.suspended:
         reject_order(market, command, *suspended(account))
         return

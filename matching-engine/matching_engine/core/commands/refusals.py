@@ -2,6 +2,9 @@
 
 from exchange_shared.messages import (
     CancelOrder,
+    ConfigureMarket,
+    ConfirmTime,
+    FenceNode,
     ListSecurity,
     MassCancel,
     NewOrder,
@@ -21,6 +24,8 @@ Refusal = tuple[RejectReason, str]
 
 Request = (
     CancelOrder
+    | ConfigureMarket
+    | ConfirmTime
     | ListSecurity
     | MassCancel
     | OpenAccount
@@ -28,6 +33,7 @@ Request = (
     | SetClientLimits
     | SetMarketState
     | SuspendClient
+    | FenceNode
 )
 
 
@@ -47,10 +53,14 @@ def reject(market: Market, command: Request, reason: RejectReason, message: str)
 
 
 def reject_order(market: Market, command: NewOrder, reason: RejectReason, message: str) -> None:
-    """Report that a new order was refused."""
+    """Report that a new order was refused, and remember it, so that no older copy is accepted."""
+    seq = market.next_seq()
+    account = market.accounts.get(command.client_id)
+    if account is not None:
+        account.note_refusal(command, seq)
     market.events.append(
         OrderRejected(
-            seq=market.next_seq(),
+            seq=seq,
             time_us=command.time_us,
             order_id=command.order_id,
             client_id=command.client_id,

@@ -39,6 +39,7 @@ def dump(market: Market) -> ExchangeState:
         phase_begins_us=market.phase_begins_us,
         clock=_dump_clock(market),
         day_ends_at_close=market.day_ends_at_close,
+        highest_ids=dict(sorted(market.highest_ids.items())),
     )
 
 
@@ -60,6 +61,7 @@ def load(state: ExchangeState) -> Market:
     market.phase = state.phase
     market.phase_begins_us = state.phase_begins_us
     market.day_ends_at_close = state.day_ends_at_close
+    market.highest_ids = dict(state.highest_ids)
     _load_clock(state.clock, market)
     for security in state.securities:
         market.books[security.security_id] = _load_book(security)
@@ -137,6 +139,8 @@ def _dump_account(account: Account) -> AccountState:
         [_dump_order(order) for order in account.finished_orders.values()],
         account.suspended,
         account.own_limits,
+        list(account.refusals.items()),
+        account.refused_until,
     )
 
 
@@ -144,6 +148,7 @@ def _load_account(state: AccountState, market: Market) -> Account:
     account = Account(state.client_id, state.api_key_hash, state.cash_e4, state.cash_held_e4)
     account.suspended = state.suspended
     account.own_limits = state.own_limits
+    account.refusals, account.refused_until = dict(state.refusals), state.refused_until
     account.limits = state.own_limits.over(market.limits)
     for security_id, quantity, held in state.positions:
         position = Position(market.books[security_id].security, quantity, held)

@@ -29,7 +29,10 @@ class OrderState(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class AccountState(msgspec.Struct, frozen=True):
-    """An account; `positions` are security, quantity and held quantity."""
+    """An account; `positions` are security, quantity and held quantity.
+
+    `refusals` are a name and the event that last refused it, oldest first.
+    """
 
     client_id: str
     api_key_hash: str
@@ -39,6 +42,8 @@ class AccountState(msgspec.Struct, frozen=True):
     finished_orders: list[OrderState]
     suspended: bool = False
     own_limits: Limits = Limits()
+    refusals: list[tuple[str, int]] = []
+    refused_until: int = 0
 
 
 class SecurityState(msgspec.Struct, frozen=True):
@@ -105,6 +110,7 @@ class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     phase_begins_us: int = 0
     clock: ClockState = ClockState()
     day_ends_at_close: bool = False
+    highest_ids: dict[int, int] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

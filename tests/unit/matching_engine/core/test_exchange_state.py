@@ -13,11 +13,12 @@ from exchange_shared.messages import (
     OrderAccepted,
     OrderCancelled,
     OrderOptions,
+    OrderRejected,
     TradeExecuted,
     options_of,
 )
 from matching_engine.core import Exchange
-from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS
+from matching_engine.core.accounts import MAX_REMEMBERED_ORDERS, MAX_REMEMBERED_REFUSALS
 from matching_engine.core.market import MAX_ENDED_EXPIRIES
 from matching_engine.core.snapshot.format import decode_state, encode_state
 from tests.support.flows import market_commands, order_flow
@@ -178,3 +179,30 @@ def test_orders_that_end_before_they_expire_do_not_pile_up() -> None:
             CancelOrder(time_us=number, request_id=number, client_id="client1", order_id=number)
         )
     assert len(exchange._market._expiries) <= MAX_ENDED_EXPIRIES + 2
+
+
+def test_a_copy_older_than_a_refusal_that_is_forgotten_is_not_accepted() -> None:
+    exchange = opened_exchange()
+
+    def send(name: int, quantity: int, after_seq: int) -> str:
+        order = NewOrder(
+            time_us=9,
+            order_id=exchange.seq + 1,
+            client_id="client1",
+            security_id="MSFT",
+            side="sell",
+            order_type="limit",
+            quantity=quantity,
+            price_e4=1_000_000,
+            client_order_id=f"{name}",
+            after_seq=after_seq,
+        )
+        (event, *_) = exchange.apply(order)
+        return event.reason if isinstance(event, OrderRejected) else type(event).__name__
+
+    opened = exchange.seq
+    for name in range(MAX_REMEMBERED_REFUSALS + 1):
+        assert send(name, 1_000, after_seq=exchange.seq) == "insufficient_shares"
+    exchange = Exchange(decode_state(encode_state(exchange.state())))
+    assert send(-1, 1, after_seq=opened + 1) == "OrderAccepted"
+    assert send(0, 1, after_seq=opened) == "superseded"
