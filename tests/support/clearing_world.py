@@ -181,13 +181,13 @@ async def is_unready(service: Service, dependency: str) -> bool:
 
 async def readiness(service: Service) -> tuple[int, dict[str, str]]:
     transport = httpx.ASGITransport(service.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get("/readyz")
     return response.status_code, response.json()["dependencies"]
 
 
 async def metric(service: Service, name: str) -> float:
     transport = httpx.ASGITransport(service.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         lines = (await client.get("/metrics")).text.splitlines()
     return float(next(line.split()[-1] for line in lines if line.startswith(f"{name} ")))

@@ -59,7 +59,7 @@ async def test_a_time_that_is_held_back_is_said_until_it_is_told_no_more(tmp_pat
     with capture_logs() as logs:
         async with open_matching_engine(settings, bus) as service:
             transport = httpx.ASGITransport(service.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://engine") as http:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
                 await bus.publish(ORDER_ENTRY, encode_batch("gateway-0", 1, [terms]))
                 await tick(bus, 2, ahead_us)
                 problem = "a gateway's clock is 3,600 seconds ahead of the market's"
