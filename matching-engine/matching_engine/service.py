@@ -6,6 +6,7 @@ that causes (readers drop what they have seen), and go on.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -53,6 +54,9 @@ class MatchingEngineSettings(ServiceSettings):
     snapshot_every: int = Field(default=100_000, ge=1)
     """Commands between two snapshots; a restart replays at most about as many."""
 
+    snapshot_seconds: float = Field(default=60.0, gt=0)
+    """The longest time between two snapshots while there are commands."""
+
     max_pending_events: int = Field(default=100_000, ge=1)
     """Events that may wait for the broker; beyond them no command is applied."""
 
@@ -63,6 +67,7 @@ class MatchingEngine:
     def __init__(self, settings: MatchingEngineSettings, bus: Bus, metrics: Metrics) -> None:
         self._bus = bus
         self._snapshot_every = settings.snapshot_every
+        self._snapshot_seconds = settings.snapshot_seconds
         self._store = SnapshotStore(settings.snapshot_dir)
         snapshot = self._store.load_newest()
         stored = snapshot.applied if snapshot else LogPosition()
@@ -72,6 +77,7 @@ class MatchingEngine:
         self._log_end_known = False
         self._hears_gateways = False
         self._since_snapshot = 0
+        self._snapshot_at = time.monotonic()
         self._snapshot_task: asyncio.Task[None] | None = None
         self.feed = Publisher(
             bus,
@@ -114,7 +120,7 @@ class MatchingEngine:
                 await self._apply(delivery)
             self._open_orders.set(self.exchange.open_orders)
             self._held_back.set(self.exchange.held_back_us / 1_000_000)
-            if self._since_snapshot >= self._snapshot_every and self._snapshot_saved():
+            if self._snapshot_due() and self._snapshot_saved():
                 self._begin_snapshot()
 
     async def _apply(self, delivery: Delivery[AnyCommand]) -> None:
@@ -139,6 +145,11 @@ class MatchingEngine:
         log.debug("applied", position=self._position, seq=self.exchange.seq)
         await asyncio.sleep(0)
 
+    def _snapshot_due(self) -> bool:
+        if time.monotonic() - self._snapshot_at >= self._snapshot_seconds:
+            return self._since_snapshot > 0
+        return self._since_snapshot >= self._snapshot_every
+
     def _snapshot_saved(self) -> bool:
         """Whether none is being written. Raises what the last one failed with, if it was a bug."""
         if self._snapshot_task is None:
@@ -151,6 +162,7 @@ class MatchingEngine:
         """Take down the present state, and write it in the background."""
         snapshot = Snapshot(self._reader.applied, self.exchange.state())
         self._since_snapshot = 0
+        self._snapshot_at = time.monotonic()
         self._snapshot_task = asyncio.create_task(self._save(snapshot))
 
     async def _save(self, snapshot: Snapshot) -> None:

@@ -44,6 +44,24 @@ async def test_a_bug_in_writing_a_snapshot_stops_the_engine(
         await apply_ticks()
 
 
+async def test_few_commands_are_in_a_snapshot_after_a_while_too(tmp_path: Path) -> None:
+    bus = MemoryBus()
+    settings = MatchingEngineSettings(snapshot_dir=tmp_path, snapshot_seconds=0.2)
+    store = SnapshotStore(tmp_path)
+    async with asyncio.timeout(10), open_matching_engine(settings, bus):
+        await tick(bus, 1)
+        await tick(bus, 2)
+        assert store.load_newest() is None, "the first commands wait for others"
+        await asyncio.sleep(0.3)
+        seq = 3
+        while (newest := store.load_newest()) is None:
+            await tick(bus, seq)
+            await asyncio.sleep(0.01)
+            seq += 1
+        assert newest.applied.position is not None
+        assert newest.applied.position >= 2
+
+
 async def test_a_time_that_is_held_back_is_said_until_it_is_told_no_more(tmp_path: Path) -> None:
     bus = MemoryBus()
     settings = MatchingEngineSettings(snapshot_dir=tmp_path)
