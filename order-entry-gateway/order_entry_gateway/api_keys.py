@@ -4,7 +4,7 @@ import hmac
 
 from pydantic import SecretStr
 
-from exchange_shared.auth import hash_api_key
+from exchange_shared.auth import OPERATOR, hash_api_key
 from exchange_shared.http import ApiError
 from order_entry_gateway.readiness import Readiness
 
@@ -23,9 +23,9 @@ class KeyTable:
         """Take in an opened account. Keys never change, so it may come again."""
         self._clients[api_key_hash] = client_id
 
-    def is_key_of(self, api_key: str, client_id: str) -> bool:
-        """Whether this client is known to have this key."""
-        return self._clients.get(hash_api_key(api_key)) == client_id
+    def owner_of(self, api_key: str) -> str | None:
+        """The client whose key this is, if it is known."""
+        return self._clients.get(hash_api_key(api_key))
 
     def client_of(self, api_key: str | None) -> str:
         """The client whose key this is.
@@ -37,7 +37,7 @@ class KeyTable:
         if api_key is None:
             message = "send the header `Authorization: Bearer <api_key>`, or log in"
             raise ApiError(401, "no_api_key", message)
-        client_id = self._clients.get(hash_api_key(api_key))
+        client_id = self.owner_of(api_key)
         if client_id is None:
             self._readiness.check()
             raise ApiError(401, "unknown_api_key", "no client has this API key")
@@ -50,6 +50,12 @@ class Operator:
     def __init__(self, operator_key: SecretStr | None, keys: KeyTable) -> None:
         self._key = operator_key.get_secret_value().encode() if operator_key else b""
         self._keys = keys
+
+    def owner_of(self, api_key: str) -> str | None:
+        """Whose a key is, as far as is known: a client's, or the operator's."""
+        if self.has(api_key):
+            return OPERATOR
+        return self._keys.owner_of(api_key)
 
     def check(self, api_key: str | None) -> None:
         """Let only the operator pass.

@@ -30,6 +30,9 @@ _KNOWN_TO_EVERYBODY = frozenset(
 )
 """Keys that documents showed, and what many would choose first."""
 
+OPERATOR = "the operator"
+"""Whose the operator's key is. No client can be called so."""
+
 
 def new_api_key() -> str:
     """A fresh key with 256 random bits."""

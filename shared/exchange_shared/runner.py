@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from exchange_shared.bus import DATA_FEED, Bus, open_bus
 from exchange_shared.garbage import collect_rarely
-from exchange_shared.http import Health, HttpServer
+from exchange_shared.http import Health, HttpServer, ServerLimits
 from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
 from exchange_shared.logs import configure_logs
 from exchange_shared.opening import Entrance
@@ -92,7 +92,16 @@ async def serving(
     service: Service | Entrance, settings: ServiceSettings, tasks: BackgroundTasks
 ) -> AsyncIterator[HttpServer]:
     """Serve a service's application, or an entrance to it, while the context is open."""
-    server = HttpServer(service.app, settings.host, settings.port, settings.drain_seconds)
+    limits = ServerLimits(
+        connections=settings.max_connections,
+        connections_per_address=settings.max_connections_per_address,
+        connections_per_client=settings.max_connections_per_client,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        refusal_seconds=settings.refusal_seconds,
+    )
+    server = HttpServer(service.app, settings.host, settings.port, settings.drain_seconds, limits)
     tasks.start(server.serve(), f"{service.name}-http")
     log.info("listening", service=service.name, host=settings.host, port=server.port)
     try:

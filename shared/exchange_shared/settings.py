@@ -73,6 +73,28 @@ class ServiceSettings(BaseSettings):
     the requests that are under way, half for what is not confirmed by the broker. A process that
     has not ended half a second after that ends at once."""
 
+    max_connections: int = Field(default=8_000, ge=2)
+    """Connections at a time; half of them are for those who have shown a key."""
+
+    max_connections_per_address: int = Field(default=2_000, ge=1)
+    """Connections at work from one address: so many without a key, and so many with one. An IPv6
+    address counts by its first 64 bits."""
+
+    max_connections_per_client: int = Field(default=100, ge=1)
+    """Connections with the key of one client."""
+
+    head_seconds: float = Field(default=10.0, gt=0)
+    """How long the first byte of a connection may take, and then the head of each request."""
+
+    body_seconds: float = Field(default=20.0, gt=0)
+    """How long the body of a request may take."""
+
+    keep_alive_seconds: int = Field(default=15, ge=1)
+    """How long a connection is kept for a next request."""
+
+    refusal_seconds: float = Field(default=5.0, ge=0)
+    """How long, about, who has no key and asks for too much at a time waits to be told so."""
+
     @property
     def drain_seconds(self) -> float:
         """How long each of the two may take."""

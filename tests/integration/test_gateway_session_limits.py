@@ -108,15 +108,32 @@ async def test_the_gateway_has_only_so_many_sessions(
 ) -> None:
     async with (
         running_gateway(bus, tmp_path, max_sessions=1) as gateway,
-        gateway.connect() as connection,
     ):
-        await send(connection, type="ping", ref=1)
-        await receive(connection)
-        with pytest.raises(InvalidStatus) as caught:
-            async with gateway.connect():
-                pass
-        assert caught.value.response.status_code == 503
-        assert caught.value.response.headers["Retry-After"] == "1"
+        await gateway.until_ready()
+        api_key = await gateway.open_account("alice")
+        async with session(gateway, api_key):
+            with pytest.raises(InvalidStatus) as caught:
+                async with gateway.connect():
+                    pass
+            assert caught.value.response.status_code == 503
+            assert caught.value.response.headers["Retry-After"] == "1"
+
+
+async def test_who_does_not_log_in_makes_room_for_who_comes_after(
+    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
+) -> None:
+    async with running_gateway(bus, tmp_path, max_sessions=2) as gateway:
+        await gateway.until_ready()
+        api_key = await gateway.open_account("alice")
+        async with session(gateway, api_key) as mine, gateway.connect() as stranger:
+            await send(stranger, type="ping", ref=1)
+            assert await receive(stranger) == {"type": "pong", "ref": 1}
+            async with gateway.connect() as newcomer:
+                assert (await receive(stranger))["error"]["code"] == "too_many_sessions"
+                assert await closed(stranger) == (1013, "too_many_sessions")
+                for one in (mine, newcomer):
+                    await send(one, type="ping", ref=2)
+                    assert await receive(one) == {"type": "pong", "ref": 2}
 
 
 async def test_a_gateway_that_stops_tells_its_sessions(

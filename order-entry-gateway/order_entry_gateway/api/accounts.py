@@ -87,7 +87,7 @@ def _check_new_key(gateway: Gateway, api_key: str, client_id: str) -> None:
         message = "this API key belongs to another; choose another or leave it out"
         raise ApiError(409, "api_key_in_use", message, "api_key")
     weak = weakness(api_key, client_id)
-    if weak is not None and not gateway.keys.is_key_of(api_key, client_id):
+    if weak is not None and gateway.keys.owner_of(api_key) != client_id:
         gateway.readiness.check()
         message = f"api_key: {weak}; choose another, or leave it out"
         raise ApiError(422, "weak_api_key", message, "api_key")

@@ -30,8 +30,14 @@ HTTP, or with `{"type": "error", "ref", "error"}`. Execution reports come unaske
 
 def build_app(gateway: Gateway, health: Health, metrics: GatewayMetrics) -> FastAPI:
     """The application with all calls."""
-    hosts = gateway.settings.allowed_hosts
-    app = create_app("Order entry gateway", DESCRIPTION, health, metrics, hosts)
+    app = create_app(
+        "Order entry gateway",
+        DESCRIPTION,
+        health,
+        metrics,
+        allowed_hosts=gateway.settings.allowed_hosts,
+        owner_of=gateway.operator.owner_of,
+    )
     if gateway.settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from exchange_shared.http import ApiError, decode_json
+from exchange_shared.http import ApiError, Connection, decode_json
 from exchange_shared.http.failed_keys import GivenKey, address_of
 from order_entry_gateway.answers.answers import Answer, encode_answer
 from order_entry_gateway.feed_tail.execution_reports import Report
@@ -44,15 +44,30 @@ class Sessions:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self.open = 0
+        self._strangers: dict[Session, None] = {}
+        self._clients: set[Session] = set()
         self.by_client: dict[str, set[Session]] = {}
 
-    def enter(self) -> None:
-        """Count a new session. Raises `ApiError` 503 when there are too many."""
-        if self.open >= self._settings.max_sessions:
-            message = f"{self.open} sessions are open, which is the limit"
+    @property
+    def open(self) -> int:
+        """How many there are, logged in or not."""
+        return len(self._strangers) + len(self._clients)
+
+    def enter(self, session: "Session") -> None:
+        """Count a new session; the oldest of those that are not logged in goes when it has to.
+
+        Raises:
+            ApiError: 503 `too_many_sessions`: all are logged in.
+        """
+        limit = self._settings.max_sessions
+        if len(self._clients) >= limit:
+            message = f"{limit} sessions are open, which is the limit"
             raise ApiError(503, "too_many_sessions", message, retry_after_seconds=1)
-        self.open += 1
+        if self.open >= limit or len(self._strangers) >= max(1, limit // 2):
+            oldest = next(iter(self._strangers))
+            self.leave(oldest)
+            oldest.make_room()
+        self._strangers[session] = None
 
     def log_in(self, client_id: str, session: "Session") -> None:
         """Send a client's reports to a session. Raises `ApiError` 429 when it has too many."""
@@ -61,6 +76,8 @@ class Sessions:
             message = f"{client_id} has {len(sessions)} sessions, which is the limit"
             raise ApiError(429, "too_many_sessions", message, retry_after_seconds=1)
         self.by_client.setdefault(client_id, set()).add(session)
+        self._strangers.pop(session, None)
+        self._clients.add(session)
 
     def log_out(self, client_id: str, session: "Session") -> None:
         """Send a session no more reports."""
@@ -69,9 +86,10 @@ class Sessions:
         if not sessions:
             self.by_client.pop(client_id, None)
 
-    def leave(self) -> None:
+    def leave(self, session: "Session") -> None:
         """Count a session no more."""
-        self.open -= 1
+        self._strangers.pop(session, None)
+        self._clients.discard(session)
 
     def send_reports(self, client_id: str, reports: list[Report]) -> None:
         """Give the reports of one engine message to every session of their client, as one frame."""
@@ -86,6 +104,7 @@ class Session:
     def __init__(
         self,
         websocket: WebSocket,
+        connection: Connection,
         *,
         sessions: Sessions,
         client_of: Callable[[GivenKey], str],
@@ -94,6 +113,7 @@ class Session:
         settings: GatewaySettings,
     ) -> None:
         self._websocket = websocket
+        self._connection = connection
         self._sessions = sessions
         self._client_of = client_of
         self._order_entry = order_entry
@@ -144,6 +164,11 @@ class Session:
             self._close(TRY_AGAIN_LATER, ApiError(503, "slow_consumer", message))
             return
         self._put(frame)
+
+    def make_room(self) -> None:
+        """End, not logged in yet, because others need the place."""
+        message = "too many sessions are not logged in; connect again, and log in at once"
+        self._close(TRY_AGAIN_LATER, ApiError(503, "too_many_sessions", message))
 
     def _put(self, frame: bytes) -> None:
         self._frames.append(frame)
@@ -252,6 +277,8 @@ class Session:
 
     def _log_in(self, client_id: str, ref: Any) -> None:
         try:
+            self._connection.prove(client_id)
+            self._connection.begin()
             self._sessions.log_in(client_id, self)
         except ApiError as error:
             self._close(TRY_AGAIN_LATER, error, ref)

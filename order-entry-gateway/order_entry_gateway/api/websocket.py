@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.websockets import WebSocket
 
 from exchange_shared.auth import bearer_key, origin_allowed
-from exchange_shared.http import ApiError, check_query, error_response
+from exchange_shared.http import ApiError, check_query, current_connection, error_response
 from exchange_shared.http.failed_keys import GivenKey, address_of
 from order_entry_gateway.api.dependencies import Gateway
 from order_entry_gateway.api.sessions import Session
@@ -22,22 +22,23 @@ def add_websocket(app: FastAPI, gateway: Gateway) -> None:
                 bearer_key(websocket.headers.get("authorization")), address_of(websocket)
             )
             client_id = None if given.api_key is None else gateway.client_of(given)
-            gateway.sessions.enter()
-        except ApiError as error:
-            await websocket.send_denial_response(error_response(error))
-            return
-        try:
             session = Session(
                 websocket,
+                current_connection(),
                 sessions=gateway.sessions,
                 client_of=gateway.client_of,
                 order_entry=gateway.order_entry,
                 frames_limit=gateway.frames_limit,
                 settings=gateway.settings,
             )
+            gateway.sessions.enter(session)
+        except ApiError as error:
+            await websocket.send_denial_response(error_response(error))
+            return
+        try:
             await session.run(client_id)
         finally:
-            gateway.sessions.leave()
+            gateway.sessions.leave(session)
 
 
 def _check_origin(websocket: WebSocket, allowed: list[str]) -> None:

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from exchange_shared.http.admission import Admission, OwnerOf, current_connection
 from exchange_shared.http.bodies import error_response, json_response
 from exchange_shared.http.errors import ApiError, validation_error
 from exchange_shared.http.hosts import AllowedHosts
@@ -74,16 +75,22 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     raise HTTPException(404)
 
 
+def _nobody(_api_key: str) -> None:
+    """Whose a key is where there are no clients."""
+
+
 def create_app(
     title: str,
     description: str,
     health: Health,
     metrics: Metrics,
     allowed_hosts: Collection[str] = (),
+    owner_of: OwnerOf = _nobody,
 ) -> FastAPI:
     """A FastAPI application that answers every error in the one shape and tells its health.
 
-    It can be asked by the allowed names, beside its address and `localhost`.
+    It can be asked by the allowed names, beside its address and `localhost`. `owner_of` says whose
+    an API key is: the connections of its owner have room of their own.
     """
     # Its pages about the API load nothing from elsewhere, so they work without the internet.
     app = FastAPIOffline(redoc_url=None, title=title, description=description, version="1")
@@ -92,6 +99,7 @@ def create_app(
     # `DELETE /orders/`, of a client that lost the id, must never become a mass cancel.
     app.router.redirect_slashes = False
     app.add_middleware(AllowedHosts, allowed=allowed_hosts)
+    app.add_middleware(Admission, owner_of=owner_of)
 
     @app.exception_handler(ApiError)
     async def refused(_request: Request, error: ApiError) -> Response:
@@ -133,6 +141,7 @@ def create_app(
 
     @app.get("/metrics", tags=["health"], summary="For Prometheus")
     async def metrics_page() -> Response:
-        return Response(metrics.render(), media_type=metrics.content_type)
+        page = metrics.render() + current_connection().metrics.render()
+        return Response(page, media_type=metrics.content_type)
 
     return app

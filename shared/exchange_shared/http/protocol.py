@@ -1,76 +1,139 @@
-"""What never reaches an application: malformed HTTP, answered in the one error shape."""
+"""HTTP before it reaches an application: within limits of size and time, refused in the one shape.
 
+Where a connection stands, in turn: nothing has come of a next request, its head comes, its body
+comes. Each of them has its time. While an answer is awaited, nothing is.
+"""
+
+import asyncio
 import re
-from http import HTTPStatus
-from typing import Any
+from enum import Enum
+from typing import cast
 
-import msgspec
-import structlog
-from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import SecurityError
-from websockets.http11 import Request
+from uvicorn.server import ServerState
 
-MAX_HEAD_BYTES = 65_536
-"""The longest request line and headers that are waited for."""
+from exchange_shared.http.admission import CONNECTION
+from exchange_shared.http.connections import Connection, Connections
+from exchange_shared.http.errors import ApiError
+from exchange_shared.http.last_answers import (
+    HEAD_TOO_LARGE,
+    MADE_ROOM,
+    MAX_HEAD_BYTES,
+    end_soon,
+    last_answer,
+)
+from exchange_shared.http.limits import ServerLimits
 
-INVALID_TEXT = 1007
+MAX_UNWANTED_BYTES = 1_048_576
+"""How much of a body that nobody wants any more is read to the end of."""
+
+MAX_PIPELINED = 100
+"""How many requests may come before the first of them is answered."""
 
 _OTHER_UPGRADE = re.compile(rb"^upgrade:(?=[ \t]*h2c)", re.IGNORECASE | re.MULTILINE)
 
-log = structlog.get_logger()
+
+class DoorState(ServerState):
+    """What the connections of a server have in common."""
+
+    def __init__(self, connections: Connections, limits: ServerLimits) -> None:
+        super().__init__()
+        self.door = connections
+        self.limits = limits
 
 
-def _refusal(
-    status: HTTPStatus, code: str, message: str, headers: list[tuple[bytes, bytes]]
-) -> bytes:
-    """A whole answer, the last of its connection."""
-    content: dict[str, Any] = {"error": {"code": code, "message": message, "field": None}}
-    body = msgspec.json.encode(content)
-    head = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
-    head += [name + b": " + value for name, value in headers]
-    head += [
-        b"content-type: application/json",
-        b"content-length: " + str(len(body)).encode(),
-        b"connection: close",
-    ]
-    return b"\r\n".join(head) + b"\r\n\r\n" + body
+class _Awaited(Enum):
+    """What a client owes, by the name that the metrics have for it."""
+
+    NOTHING = ""
+    FIRST_BYTE = "first_byte"
+    HEAD = "head"
+    BODY = "body"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which refuses in our shape, and heads without an end.
+    """uvicorn's protocol, with limits.
 
     A refusal is told after the answers to the requests before it, and is the last that is told.
     """
 
-    _head_bytes = 0
+    _connection: Connection
+    _awaited = _Awaited.NOTHING
+    _timer: asyncio.TimerHandle | None = None
     _in_head = True
+    _begun = False
+    _head_bytes = 0
+    _framing_bytes = 0
+    _unwanted_bytes = 0
+    _chunk_bytes = 0
     _last_words: bytes | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client comes."""
+        super().connection_made(transport)
+        self._connection = self._door.door.open(self.client[0] if self.client else "")
+        self._connection.evicted = self._make_room
+        self.app_state = {**self.app_state, CONNECTION: self._connection}
+        self._await(_Awaited.FIRST_BYTE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It goes."""
+        self._await(_Awaited.NOTHING)
+        self._connection.close()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """It goes on as a WebSocket."""
+        self._await(_Awaited.NOTHING)
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_head, self._head_bytes = True, 0
+        self._begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its body begins."""
-        self._in_head = False
+        self._in_head, self._framing_bytes, self._unwanted_bytes = False, -self._chunk_bytes, 0
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise ConnectionError(f"more than {MAX_PIPELINED} requests wait for their answers")
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A part of its body has come."""
+        self._framing_bytes -= len(body)
+        if self.cycle.response_complete:
+            self._unwanted_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """It has come whole. What else has come with it is not counted for the next one."""
+        self._in_head, self._begun, self._head_bytes = True, False, -self._chunk_bytes
+        self._await(_Awaited.NOTHING)
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
-        """Read on, but no head without an end. What offers HTTP/2 is answered in HTTP/1.1."""
-        if self._last_words is not None:
+        """Read on, within the limits. What offers HTTP/2 is answered in HTTP/1.1."""
+        if self._last_words is not None or self.transport.is_closing():
             return
         if self._in_head and b"h2c" in data:
             head, end, body = data.partition(b"\r\n\r\n")
             data = _OTHER_UPGRADE.sub(b"x-upgrade:", head) + end + body
+        self._chunk_bytes = len(data)
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if self._last_words is not None or self.transport.is_closing() or self._is_websocket:
+            return
+        if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                message = f"the request line and headers are longer than {MAX_HEAD_BYTES} bytes"
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", message)
+                self._refuse(HEAD_TOO_LARGE)
+                return
+        else:
+            self._framing_bytes += len(data)
+            if self._framing_bytes > MAX_HEAD_BYTES or self._unwanted_bytes > MAX_UNWANTED_BYTES:
+                self._give_up(HEAD_TOO_LARGE)
+                return
+        self._await(self._owed)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Who sends no more may still wait for an answer."""
@@ -81,73 +144,96 @@ class HttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
-        self._refuse(HTTPStatus.BAD_REQUEST, "malformed_http", msg.rstrip("."))
+        self._refuse(ApiError(400, "malformed_http", msg.rstrip(".")))
 
     def on_response_complete(self) -> None:
         """An answer is sent: go on with the next request, or with the last words."""
         super().on_response_complete()
+        if self._timer is not None:  # it may have been unread until now
+            self._await(self._awaited, anew=True)
         if self._last_words is not None and not self._is_answering:
             self.transport.write(self._last_words)
             self.transport.close()
 
     @property
+    def _door(self) -> DoorState:
+        return cast("DoorState", self.server_state)
+
+    @property
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _refuse(self, status: HTTPStatus, code: str, message: str) -> None:
-        self._last_words = _refusal(status, code, message, self.server_state.default_headers)
+    @property
+    def _is_websocket(self) -> bool:
+        return self.transport.get_protocol() is not self
+
+    @property
+    def _owed(self) -> _Awaited:
+        if not self._in_head:
+            return _Awaited.BODY
+        return _Awaited.HEAD if self._begun or self._head_bytes > 0 else _Awaited.NOTHING
+
+    def _await(self, awaited: _Awaited, *, anew: bool = False) -> None:
+        """Give what a client owes its time, which does not begin anew with each byte of it."""
+        if awaited is self._awaited and not anew:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._awaited = awaited
+        if awaited is not _Awaited.NOTHING:
+            self._timer = self.loop.call_later(self._seconds, self._is_late)
+
+    @property
+    def _seconds(self) -> float:
+        limits = self._door.limits
+        return limits.body_seconds if self._awaited is _Awaited.BODY else limits.head_seconds
+
+    def _is_late(self) -> None:
+        """End a connection whose client owes something for too long.
+
+        While nothing is read from it, for its earlier requests are not answered, nobody is late.
+        """
+        if self.flow.read_paused:
+            self._await(self._awaited, anew=True)
+            return
+        awaited, seconds = self._awaited, self._seconds
+        self._door.door.metrics.timed_out.labels(awaited.value).inc()
+        if awaited is _Awaited.FIRST_BYTE:
+            self._end()  # a browser keeps such a connection ready, and would show an answer to it
+            return
+        message = f"the {awaited.value} of the request did not come within {seconds:g} s"
+        error = ApiError(408, "request_timeout", message, retry_after_seconds=1)
+        self._give_up(error)
+
+    def _make_room(self) -> None:
+        """End, because others need the place."""
+        if self._awaited in (_Awaited.HEAD, _Awaited.BODY) or self._is_answering:
+            self._give_up(MADE_ROOM)
+        else:
+            self._end()
+
+    def _give_up(self, error: ApiError) -> None:
+        """Refuse a request that has not come whole, or is not at work yet, and end."""
+        self._await(_Awaited.NOTHING)
+        if self._in_head and self._begun and self._is_answering:
+            self._refuse(error)  # it is an earlier one that is answered
+            return
+        refusable = self._in_head or not self.cycle.response_started
+        if self._is_answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if refusable and not self.transport.is_closing():
+            self._last_words = last_answer(error, self.server_state.default_headers)
+            self.transport.write(self._last_words)
+        self._end()
+
+    def _end(self) -> None:
+        end_soon(self.transport, self.loop)
+
+    def _refuse(self, error: ApiError) -> None:
+        self._last_words = last_answer(error, self.server_state.default_headers)
+        self._await(_Awaited.NOTHING)
         if not self._is_answering:
             self.transport.write(self._last_words)
             self.transport.close()
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, which refuses in our shape what is no handshake.
-
-    A WebSocket that the application refused with an answer is no error.
-    """
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Send, and know that a whole refusal is the end of a handshake."""
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            self.handshake_complete = True
-
-    def data_received(self, data: bytes) -> None:
-        """Read on; a handshake that cannot be read is refused."""
-        super().data_received(data)
-        problem = self.conn.handshake_exc
-        if problem is not None and not self.handshake_initiated:
-            self._refuse(problem)
-
-    def handle_connect(self, event: Request) -> None:
-        """Take a handshake, or refuse it."""
-        if self.conn.accept(event).status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            super().handle_connect(event)
-        else:
-            self._refuse(self.conn.handshake_exc)
-
-    def send_receive_event_to_app(self) -> None:
-        """Hand over a message; text that is none ends the connection, which is no error of ours."""
-        if self.curr_msg_data_type == "text" and not self.close_sent:
-            try:
-                b"".join(self.frames).decode()
-            except UnicodeDecodeError:
-                log.info("websocket_text_invalid", client=self.client)
-                self.frames = []
-                self.conn.send_close(INVALID_TEXT)
-                self.handle_parser_exception()
-                return
-        super().send_receive_event_to_app()
-
-    def _refuse(self, problem: BaseException | None) -> None:
-        """Answer what is no handshake, and end."""
-        self.handshake_initiated = self.handshake_complete = self.close_sent = True
-        causes = [problem, problem.__cause__ if problem is not None else None]
-        if any(isinstance(cause, SecurityError) for cause in causes):
-            status, code = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"
-        else:
-            status, code = HTTPStatus.BAD_REQUEST, "malformed_http"
-        message = f"this is no handshake of a WebSocket: {problem}"
-        self.transport.write(_refusal(status, code, message, self.default_headers))
-        self.transport.close()

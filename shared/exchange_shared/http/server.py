@@ -4,17 +4,27 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exchange_shared.http.bodies import MAX_WEBSOCKET_FRAME_BYTES, error_response
+from exchange_shared.http.connections import Connections
+from exchange_shared.http.descriptors import connections_possible
 from exchange_shared.http.errors import ApiError
-from exchange_shared.http.protocol import HttpProtocol, WebSocketProtocol
+from exchange_shared.http.limits import ServerLimits
+from exchange_shared.http.protocol import DoorState, HttpProtocol
+from exchange_shared.http.websocket_protocol import WebSocketProtocol
 
-MAX_CONNECTIONS = 2_000
 _LAST_WORDS_SECONDS = 0.5
 """How much longer than the requests under way the server itself may take to end."""
+
+_ACCEPTED_AT_ONCE = 4
+"""uvloop accepts one connection of a socket in each round of its loop, so a server has several ends
+of its socket: who comes after a flood waits less for those who came before."""
+
+_DEFAULTS = ServerLimits()
 
 UNREAD_MILLISECONDS = 30_000
 """How long a peer may leave what was sent to it unread before the system ends the connection."""
@@ -22,6 +32,10 @@ UNREAD_MILLISECONDS = 30_000
 
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: the runner has them, for every server of a process."""
+
+    def __init__(self, config: uvicorn.Config, limits: ServerLimits) -> None:
+        super().__init__(config)
+        self.server_state = DoorState(Connections(limits), limits)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -31,7 +45,14 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an application on a socket that is bound at once, so that its port is known."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        drain_seconds: float,
+        limits: ServerLimits = _DEFAULTS,
+    ) -> None:
         self._socket = socket.create_server(
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
@@ -46,35 +67,29 @@ class HttpServer:
                 socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS
             )
         config = uvicorn.Config(
-            self._limited(app),
+            self._answered_at_the_end(app),
             http=HttpProtocol,
             ws=WebSocketProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
+            timeout_keep_alive=limits.keep_alive_seconds,
             ws_max_size=MAX_WEBSOCKET_FRAME_BYTES,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=max(1, int(drain_seconds)),
         )
         self._drain_seconds = drain_seconds
-        self._server = _Server(config)
+        possible = connections_possible(limits.connections)
+        self._server = _Server(config, replace(limits, connections=possible))
         self._serving: asyncio.Task[None] | None = None
 
-    def _limited(self, app: ASGIApp) -> ASGIApp:
-        """The application, for as many connections at a time as the limit says.
+    def _answered_at_the_end(self, app: ASGIApp) -> ASGIApp:
+        """The application; what it has not begun to answer when the server ends is answered."""
 
-        What it has not begun to answer when the server ends is answered by that.
-        """
-
-        async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+        async def answered(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
-                return
-            if len(self._server.server_state.connections) > MAX_CONNECTIONS:
-                message = f"{MAX_CONNECTIONS} connections are open, which is the limit"
-                error = ApiError(503, "too_many_connections", message, retry_after_seconds=1)
-                await error_response(error)(scope, receive, send)
                 return
             begun = False
 
@@ -91,11 +106,12 @@ class HttpServer:
                 error = ApiError(503, "not_ready", "the service stops", retry_after_seconds=1)
                 await error_response(error)(scope, receive, send)
 
-        return limited
+        return answered
 
     async def serve(self) -> None:
         """Answer requests until `close`."""
-        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        doors = [self._socket, *(self._socket.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]
+        self._serving = asyncio.create_task(self._server.serve(sockets=doors))
         await asyncio.shield(self._serving)  # cancelling this leaves it time to drain
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ from exchange_shared.http import (
     json_response,
     read_json,
 )
-from exchange_shared.http.protocol import MAX_HEAD_BYTES
+from exchange_shared.http.last_answers import MAX_HEAD_BYTES
 from exchange_shared.metrics import Metrics
 
 WAITS_SECONDS = 0.05

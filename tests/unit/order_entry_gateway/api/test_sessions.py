@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
+from exchange_shared.http import current_connection
 from order_entry_gateway.api.sessions import Session, Sessions
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.settings import GatewaySettings
@@ -38,6 +39,7 @@ async def serve(socket: Any) -> None:
     settings = GatewaySettings()
     session = Session(
         socket,
+        current_connection(),
         sessions=Sessions(settings),
         client_of=no_requests,
         order_entry=no_requests,

@@ -1,0 +1,81 @@
+"""The first thing that happens to a request: may its connection be at work?"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from exchange_shared.auth import bearer_key
+from exchange_shared.http.bodies import error_response
+from exchange_shared.http.connections import Connection, Connections
+from exchange_shared.http.errors import ApiError
+from exchange_shared.http.limits import ServerLimits
+
+CONNECTION = "connection"
+"""Under which the server puts the connection into the state of a request."""
+
+ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What is answered at once, and however many connections there are."""
+
+OwnerOf = Callable[[str], str | None]
+"""Whose an API key is, or `None`."""
+
+_current: ContextVar[Connection | None] = ContextVar("connection", default=None)
+
+
+def current_connection() -> Connection:
+    """The connection of the request, or the WebSocket, that is being answered."""
+    return _current.get() or Connections(ServerLimits()).open("")
+
+
+class Admission:
+    """Lets in what may be at work, and refuses the rest.
+
+    A WebSocket without a key stays idle, and so has to go when others need its place, until it has
+    logged in, or begins to be at work without.
+    """
+
+    def __init__(self, app: ASGIApp, owner_of: OwnerOf) -> None:
+        self._app = app
+        self._owner_of = owner_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or one WebSocket."""
+        connection: Connection | None = scope.get("state", {}).get(CONNECTION)
+        if connection is None:  # it came through another server
+            await self._app(scope, receive, send)
+            return
+        _current.set(connection)
+        try:
+            self._admit(connection, scope)
+        except ApiError as error:
+            await connection.hold_back()
+            await _refuse(error, scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            connection.rest()
+
+    def _admit(self, connection: Connection, scope: Scope) -> None:
+        """Raises `ApiError` when the connection may not be at work."""
+        if scope["path"] in ALWAYS_ANSWERED:
+            return
+        api_key = bearer_key(Headers(scope=scope).get("authorization"))
+        client = self._owner_of(api_key) if api_key is not None else None
+        if client is not None:
+            connection.prove(client)
+        if client is not None or scope["type"] == "http":
+            connection.begin()
+
+
+async def _refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Say why; a connection that is refused ends, which makes room for others."""
+    response = error_response(error)
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(response)
+        return
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)
