@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from exchange_shared.http import ApiError, encode_json
+from exchange_shared.http import encode_json
 from exchange_shared.messages import (
     AnyFeedRecord,
     IndicativeChanged,
@@ -69,14 +69,9 @@ class Subscriber:
 class Fanout:
     """Who listens to what."""
 
-    def __init__(self, projections: Projections, metrics: Metrics, *, max_clients: int) -> None:
+    def __init__(self, projections: Projections, metrics: Metrics) -> None:
         self._projections = projections
-        self._max_clients = max_clients
         self._topics: dict[Topic, set[Subscriber]] = {}
-        self._clients = 0
-        metrics.gauge("feed_websocket_clients", "Open WebSocket streams").set_function(
-            lambda: self._clients
-        )
         self.slow_consumers = metrics.counter(
             "feed_slow_consumers", "WebSocket clients that were closed because they read too slowly"
         )
@@ -92,22 +87,6 @@ class Fanout:
             subscribers.discard(subscriber)
             if not subscribers:
                 self._topics.pop(topic, None)
-
-    @contextmanager
-    def connected(self) -> Iterator[None]:
-        """Count a client while the context is open.
-
-        Raises:
-            ApiError: 503 `too_many_streams`.
-        """
-        if self._clients >= self._max_clients:
-            message = f"{self._max_clients} streams are open, which is the limit"
-            raise ApiError(503, "too_many_streams", message, retry_after_seconds=5)
-        self._clients += 1
-        try:
-            yield
-        finally:
-            self._clients -= 1
 
     def publish(self, record: AnyFeedRecord) -> None:
         """Send what a record means to whom it concerns; it must just have been applied."""

@@ -19,6 +19,7 @@ from market_data_feed.api.accounts import add_account_routes
 from market_data_feed.api.history import History
 from market_data_feed.api.market import add_market_routes
 from market_data_feed.api.orders import add_order_routes
+from market_data_feed.api.places import stream_places, waiting_reads
 from market_data_feed.api.reads import Reads
 from market_data_feed.api.streams import Streams, add_streams
 from market_data_feed.consumer import Consumer, applied_seq, settled_seq
@@ -72,7 +73,7 @@ async def open_market_data_feed(
         log.info("projections_loaded", position=stored.position, seq=applied_seq(stored))
 
         progress = Progress(applied_seq(stored), settled_seq(stored), projections.execution_seq)
-        fanout = Fanout(projections, metrics, max_clients=settings.max_streams)
+        fanout = Fanout(projections, metrics)
         writer = Writer(
             database, projections, stored, metrics, max_unstored=settings.max_unstored_rows
         )
@@ -85,16 +86,27 @@ async def open_market_data_feed(
             failed_keys=FailedKeys(settings.failed_keys_per_minute),
             public_accounts=settings.public_accounts,
         )
-        reads = Reads(projections, progress, History(database, writer, projections), access)
+        history = History(database, writer, projections)
+        waiting = waiting_reads(settings, metrics)
+        reads = Reads(projections, progress, history, access, waiting)
 
         health.depends_on("postgres", lambda: database.problem)
         health.depends_on("caught_up", consumer.problem)
         health.tells("exchange", lambda: _parts(listener, health))
-        app = create_app("Market data feed", DESCRIPTION, health, metrics, settings.allowed_hosts)
+        app = create_app(
+            "Market data feed",
+            DESCRIPTION,
+            health,
+            metrics,
+            allowed_hosts=settings.allowed_hosts,
+            owner_of=access.owner_of,
+        )
         add_market_routes(app, reads)
         add_order_routes(app, reads)
         add_account_routes(app, reads)
-        streams = Streams(reads, fanout, settings.max_stream_backlog, settings.allowed_origins)
+        places = stream_places(settings, metrics)
+        backlog, origins = settings.max_stream_backlog, settings.allowed_origins
+        streams = Streams(reads, fanout, places, backlog, origins)
         add_streams(app, streams)
         add_dashboard(app, settings.gateway_url, settings.gateway_port)
 

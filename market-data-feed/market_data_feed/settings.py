@@ -28,8 +28,20 @@ class MarketDataFeedSettings(OperatorSettings):
     max_unstored_rows: int = Field(default=200_000, ge=1)
     """Rows that may wait for Postgres; beyond it the feed stops reading."""
 
-    max_streams: int = Field(default=1_000, ge=1)
-    """WebSocket clients at a time."""
+    max_streams: int = Field(default=1_000, ge=2)
+    """WebSocket clients at a time; half of them are for those who have shown a key."""
+
+    max_streams_per_address: int = Field(default=250, ge=1)
+    """WebSocket clients without a key from one address."""
+
+    max_streams_per_client: int = Field(default=50, ge=1)
+    """WebSocket clients with the key of one client."""
+
+    max_waiting_reads: int = Field(default=1_000, ge=2)
+    """Reads that wait for their `min_seq` at a time; half of them are for those with a key."""
+
+    max_waiting_reads_per_caller: int = Field(default=100, ge=1)
+    """Such reads of one client, or without a key of one address."""
 
     max_stream_backlog: int = Field(default=10_000, ge=1)
     """Messages that may wait for a WebSocket client; beyond it the client is closed."""

@@ -1,8 +1,9 @@
 """The feed's WebSocket streams, through its real server: what they send, to whom, and limits."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from exchange_shared.bus import Bus
 from exchange_shared.bus.sqlite import SQLiteBus
 from exchange_shared.messages import AnyCommand, CancelOrder, OrderReport
-from market_data_feed.api import streams
+from market_data_feed.api import reads, streams
 from tests.conftest import Databases
 from tests.support.feed_log import GATEWAY
 from tests.support.feed_market import FeedMarket
@@ -39,7 +40,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
 @pytest.fixture
 async def feed(databases: Databases, bus: Bus) -> AsyncIterator[RunningFeed]:
     """A feed with nothing to tell yet, and small limits."""
-    async with running_feed(databases.market_data, bus, max_streams=3) as running:
+    async with running_feed(databases.market_data, bus, max_streams=6) as running:
         yield running
 
 
@@ -255,15 +256,61 @@ async def test_pages_of_other_sites_are_refused_before_they_are_accepted(
             assert msgspec.json.decode(response.body)["error"]["code"] == "origin_not_allowed"
 
 
-async def test_streams_are_limited(feed: RunningFeed, market: FeedMarket) -> None:
+async def test_streams_are_limited_and_half_of_them_are_for_those_with_a_key(
+    feed: RunningFeed, market: FeedMarket
+) -> None:
     url = f"{feed.stream_url}/price"
-    opened = [await websockets.connect(url) for _ in range(3)]
-    for connection in opened:
-        await received(connection)
-    async with websockets.connect(url) as stream:
-        assert await refusal(stream) == ("too_many_streams", 1013)
-    for connection in opened:
-        await connection.close()
+    alice = headers_of("alice")
+    async with AsyncExitStack() as stack:
+
+        async def opened(headers: dict[str, str] | None = None) -> ClientConnection:
+            connecting = websockets.connect(url, additional_headers=headers)
+            return await stack.enter_async_context(connecting)
+
+        for _ in range(3):
+            await received(await opened())
+        assert await refusal(await opened()) == ("too_many_streams", 1013)
+        for _ in range(2):
+            await received(await opened(alice))
+        async with websockets.connect(f"{feed.stream_url}/report") as reports:
+            await reports.send(msgspec.json.encode({"type": "login", "api_key": key_of("alice")}))
+            assert (await received(reports))["type"] == "logged_in"
+            assert await refusal(await opened(alice)) == ("too_many_streams", 1013)
+
+
+async def test_one_address_or_client_has_only_so_many_streams(
+    databases: Databases, bus: Bus
+) -> None:
+    limits: dict[str, Any] = {"max_streams_per_address": 1, "max_streams_per_client": 1}
+    async with running_feed(databases.market_data, bus, **limits) as feed:
+        market = FeedMarket(bus)
+        await market.trade(*opening())
+        await feed.get("/securities", min_seq=market.exchange.seq)
+        url = f"{feed.stream_url}/price"
+        for headers in ({}, headers_of("alice"), headers_of("bob")):
+            async with (
+                websockets.connect(url, additional_headers=headers) as first,
+                websockets.connect(url, additional_headers=headers) as second,
+            ):
+                await received(first)
+                assert await refusal(second) == ("too_many_streams", 1013)
+
+
+async def test_one_caller_has_only_so_many_reads_that_wait(
+    databases: Databases, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_feed(databases.market_data, bus, max_waiting_reads_per_caller=2) as feed:
+        market = FeedMarket(bus)
+        await market.trade(*opening())
+        await feed.get("/securities", min_seq=market.exchange.seq)
+        monkeypatch.setattr(reads, "MIN_SEQ_SECONDS", 0.5)
+        far = 2**53 - 1
+        for client in (None, "alice"):
+            answers = await asyncio.gather(
+                *(feed.refused("/securities", client, min_seq=far) for _ in range(5))
+            )
+            late = (503, "seq_not_reached", "min_seq")
+            assert sorted(answers) == [(429, "too_many_waiting_reads", None)] * 3 + [late] * 2
 
 
 async def test_a_slow_reader_is_closed_and_others_are_not_kept_waiting(

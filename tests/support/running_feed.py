@@ -120,6 +120,7 @@ async def running_feed(market_dsn: str, bus: Bus, **settings: Any) -> AsyncItera
         port=0,
         operator_key=SecretStr(OPERATOR_KEY),
         shutdown_seconds=1,
+        refusal_seconds=0.05,
         **settings,
     )
     async with AsyncExitStack() as stack:

@@ -242,7 +242,7 @@ class ExchangeClient:
         if self._closed:
             raise RuntimeError("the client is closed")
         if security_id not in self._price_feeds:
-            self._price_feeds[security_id] = PriceFeed(self._feed_url, security_id)
+            self._price_feeds[security_id] = PriceFeed(self._feed_url, security_id, self.api_key)
             self._open.push_async_callback(self._price_feeds[security_id].close)
         return self._price_feeds[security_id].subscribe()
 

@@ -18,8 +18,10 @@ _price = msgspec.json.Decoder(Price)
 class PriceFeed:
     """One connection to the price stream, and whoever reads it."""
 
-    def __init__(self, feed_url: str, security_id: str | None) -> None:
+    def __init__(self, feed_url: str, security_id: str | None, api_key: str | None) -> None:
+        """With a key it has room among the streams of clients, which strangers cannot take."""
         query = f"?security_id={quote(security_id)}" if security_id else ""
+        self._api_key = api_key
         self._url = websocket_url(feed_url, f"/stream/price{query}")
         self._readers: Readers[Price] = Readers()
         self._latest: dict[str, Price] = {}
@@ -31,7 +33,7 @@ class PriceFeed:
         for price in self._latest.values():
             prices.put(price)
         self._readers.add(prices)
-        self._connecting.start(lambda: keep_open(self._url, None, self._use))
+        self._connecting.start(lambda: keep_open(self._url, self._api_key, self._use))
         return prices
 
     async def close(self) -> None:

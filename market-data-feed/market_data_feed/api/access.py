@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from exchange_shared.auth import hash_api_key
+from exchange_shared.auth import OPERATOR, hash_api_key
 from exchange_shared.http import ApiError
 from exchange_shared.http.failed_keys import FailedKeys, GivenKey
 from market_data_feed.projections import Account, Projections
@@ -67,13 +67,19 @@ class Access:
     def _caller(self, api_key: str | None) -> Caller:
         if api_key is None:
             return Caller(None, reads_everything=True)
-        if self._operator_key and hmac.compare_digest(api_key.encode(), self._operator_key):
+        client_id = self.owner_of(api_key)
+        if client_id == OPERATOR:
             return Caller(None, reads_everything=True)
-        client_id = self._projections.clients_by_key.get(hash_api_key(api_key))
         if client_id is None and not self._public:
             self._check_caught_up()
             raise ApiError(401, "unknown_api_key", "no client has this API key")
         return Caller(client_id, reads_everything=self._public)
+
+    def owner_of(self, api_key: str) -> str | None:
+        """Whose a key is, as far as is known: a client's, or the operator's."""
+        if self._operator_key and hmac.compare_digest(api_key.encode(), self._operator_key):
+            return OPERATOR
+        return self._projections.clients_by_key.get(hash_api_key(api_key))
 
     def _check_caught_up(self) -> None:
         problem = self._catching_up()

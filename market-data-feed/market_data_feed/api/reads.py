@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from exchange_shared.http import ApiError
+from exchange_shared.http import ApiError, current_connection
 from exchange_shared.http.failed_keys import GivenKey
 from exchange_shared.messages import OrderReport
 from market_data_feed.api.access import Access
 from market_data_feed.api.history import History
+from market_data_feed.api.places import Places
 from market_data_feed.progress import Progress
 from market_data_feed.projections import Account, Order, Projections, Security
 from market_data_feed.views import accounts as account_views
@@ -23,14 +24,24 @@ class Reads:
     progress: Progress
     history: History
     access: Access
+    waiting: Places
 
     async def reached(self, seq: int | None) -> None:
         """Wait for what a caller has been told by the gateway.
 
         Raises:
-            ApiError: 503 `seq_not_reached`.
+            ApiError: 503 `seq_not_reached`, or 429 `too_many_waiting_reads`.
         """
-        if seq is not None and not await self.progress.wait(seq, MIN_SEQ_SECONDS):
+        if seq is None or self.progress.reached(seq):
+            return
+        connection = current_connection()
+        try:
+            with self.waiting.one_for(connection):
+                reached = await self.progress.wait(seq, MIN_SEQ_SECONDS)
+        except ApiError:
+            await connection.hold_back()
+            raise
+        if not reached:
             message = (
                 f"event {seq} is not applied and settled here yet;"
                 f" the last one that is applied is {self.progress.applied_seq}"

@@ -1,8 +1,8 @@
 """The WebSocket side of the feed: prices for everybody, reports for those whose they are."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,16 @@ from starlette.datastructures import Headers
 from starlette.types import Message
 
 from exchange_shared.auth import bearer_key, origin_allowed
-from exchange_shared.http import ApiError, check_query, decode_json, encode_json, error_response
+from exchange_shared.http import (
+    ApiError,
+    check_query,
+    current_connection,
+    decode_json,
+    encode_json,
+    error_response,
+)
 from exchange_shared.http.failed_keys import GivenKey, address_of
+from market_data_feed.api.places import Places
 from market_data_feed.api.reads import Reads
 from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of
 from market_data_feed.views import market as market_views
@@ -34,6 +42,7 @@ class Streams:
 
     reads: Reads
     fanout: Fanout
+    places: Places
     max_backlog: int
     allowed_origins: list[str]
 
@@ -47,6 +56,18 @@ class Streams:
             return False
         await websocket.accept()
         return True
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take a place for a stream while the context is open, and keep its connection.
+
+        Raises:
+            ApiError: 503 `too_many_streams` or `too_many_connections`.
+        """
+        connection = current_connection()
+        with self.places.one_for(connection):
+            connection.begin()
+            yield
 
     def _check_page(self, headers: Headers) -> None:
         """Raises `ApiError` 403 `origin_not_allowed`."""
@@ -102,12 +123,14 @@ def add_streams(app: FastAPI, streams: Streams) -> None:
         security_id = websocket.query_params.get("security_id")
         with ExitStack() as stack:
             try:
-                stack.enter_context(streams.fanout.connected())
+                stack.enter_context(streams.place())
                 if security_id is None:
                     shown, topic = streams.reads.securities(), ALL_PRICES
                 else:
                     shown, topic = [streams.reads.security(security_id)], price_of(security_id)
             except ApiError as error:
+                if error.status == 503:
+                    await current_connection().hold_back()
                 await _refuse(websocket, error)
                 return
             await streams.send(
@@ -121,8 +144,8 @@ def add_streams(app: FastAPI, streams: Streams) -> None:
             return
         with ExitStack() as stack:
             try:
-                stack.enter_context(streams.fanout.connected())
                 client_id = await _log_in(websocket, streams.reads)
+                stack.enter_context(streams.place())
             except ApiError as error:
                 await _refuse(websocket, error)
                 return
@@ -147,7 +170,11 @@ async def _log_in(websocket: WebSocket, reads: Reads) -> str:
     authorization = websocket.headers.get("authorization")
     api_key = bearer_key(authorization) if authorization else await _key_in_message(websocket)
     key = GivenKey(api_key, address_of(websocket))
-    return reads.access.account(key, websocket.query_params.get("client_id")).client_id
+    client_id = reads.access.account(key, websocket.query_params.get("client_id")).client_id
+    owner = reads.access.owner_of(api_key) if api_key is not None else None
+    if owner is not None:
+        current_connection().prove(owner)
+    return client_id
 
 
 async def _key_in_message(websocket: WebSocket) -> str:

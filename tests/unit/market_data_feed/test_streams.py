@@ -7,9 +7,11 @@ import pytest
 from fastapi import WebSocketDisconnect
 
 from exchange_shared.metrics import Metrics
+from market_data_feed.api.places import stream_places
 from market_data_feed.api.streams import Streams
 from market_data_feed.fanout import ALL_PRICES, Fanout
 from market_data_feed.projections import Projections
+from market_data_feed.settings import MarketDataFeedSettings
 
 
 class FailingSocket:
@@ -27,9 +29,10 @@ class FailingSocket:
 
 
 async def send_to(socket: Any) -> None:
-    fanout = Fanout(Projections(), Metrics(), max_clients=1)
+    fanout = Fanout(Projections(), Metrics())
+    places = stream_places(MarketDataFeedSettings(), Metrics())
     no_reads: Any = None
-    streams = Streams(no_reads, fanout, max_backlog=1, allowed_origins=[])
+    streams = Streams(no_reads, fanout, places, max_backlog=1, allowed_origins=[])
     async with asyncio.timeout(10):
         await streams.send(socket, [{"price": 1}], ALL_PRICES)
 

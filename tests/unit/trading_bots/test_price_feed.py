@@ -45,7 +45,7 @@ async def feed() -> AsyncIterator[FakeSessions]:
 
 @pytest.fixture
 async def prices(feed: FakeSessions) -> AsyncIterator[PriceFeed]:
-    made = PriceFeed(feed.url, None)
+    made = PriceFeed(feed.url, None, None)
     yield made
     await made.close()
 
