@@ -21,10 +21,14 @@ class SecurityStatus(msgspec.Struct):
 
 
 class MarketStatus:
-    """The securities, by id; begun with what is stored, and kept up to date by events."""
+    """The securities, by id; begun with what is stored, and kept up to date by events.
+
+    `seq` is the last event that was seen.
+    """
 
     def __init__(self) -> None:
         self.securities: dict[str, SecurityStatus] = {}
+        self.seq = 0
         self.handlers: dict[type, Callable[[Any], None]] = {
             SecurityListed: self._listed,
             MarketStateChanged: self._changed,

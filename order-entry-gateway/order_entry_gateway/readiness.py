@@ -1,5 +1,7 @@
 """What the gateway still waits for before it takes requests."""
 
+from collections.abc import Callable
+
 from exchange_shared.http import ApiError
 
 
@@ -16,6 +18,11 @@ class Readiness:
         self.stopping: str | None = None
         self.market_clock: str | None = None
         self.clock_is_ahead = False
+        self._others: list[Callable[[], str | None]] = []
+
+    def depends_on(self, problem: Callable[[], str | None]) -> None:
+        """Ask this too, at each request, what is missing."""
+        self._others.append(problem)
 
     def keys_wait_for(self, reason: str | None) -> None:
         """Why the database that has the keys cannot be read yet; `None`: no longer."""
@@ -35,4 +42,5 @@ class Readiness:
 
     def problem(self) -> str | None:
         """The first thing that is missing."""
-        return self.stopping or self.api_keys or self.matching_engine
+        known = self.stopping or self.api_keys or self.matching_engine
+        return known or next(filter(None, (problem() for problem in self._others)), None)

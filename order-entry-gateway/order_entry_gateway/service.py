@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Bus, Publisher
 from exchange_shared.heartbeats import Listener, beat
-from exchange_shared.http import ApiError, Health
+from exchange_shared.http import Health
 from exchange_shared.http.failed_keys import FailedKeys
 from exchange_shared.market import load_market
 from exchange_shared.messages import MATCHING_ENGINE
@@ -33,10 +33,13 @@ from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sequencing.confirmations import Confirmations
 from order_entry_gateway.sequencing.market_clock import MarketClock
+from order_entry_gateway.sequencing.node_lease import NodeLease
+from order_entry_gateway.sequencing.opening import Opening
 from order_entry_gateway.sequencing.order_entry import OrderEntry
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from order_entry_gateway.sequencing.schedule import Schedule
 from order_entry_gateway.settings import SERVICE, GatewaySettings
+from order_entry_gateway.standstill import Standstill
 
 __all__ = ["GatewaySettings", "open_order_entry_gateway"]
 
@@ -52,7 +55,14 @@ class _Parts:
         self.readiness = Readiness()
         self.keys = KeyTable(self.readiness)
         self.market_status = MarketStatus()
-        self.ids = OrderIds(settings.node, now_us)
+        self.source = f"{SERVICE}-{secrets.token_hex(8)}"
+        self.dsn = settings.market_dsn.get_secret_value() if settings.market_dsn else None
+        self.ids = OrderIds(now_us)
+        self.lease = NodeLease(self.dsn, self.source, self.ids, settings.node_lease_seconds)
+        self.standstill = Standstill()
+        self.readiness.depends_on(self.lease.problem)
+        self.readiness.depends_on(self.lease.unconfirmed)
+        self.readiness.depends_on(self.standstill.problem)
         self.pending: Pending[Answer] = Pending(settings.max_waiting_requests)
         self.sessions = Sessions(settings)
         self.limits = RateLimits()
@@ -82,16 +92,7 @@ async def open_order_entry_gateway(
     clock_watch = ClockWatch(readiness, clock_us, clock.tell_again)
     tail = _way_back(parts, order_entry, clock_watch)
 
-    def configure() -> None:
-        order_entry.configure(market, clock.first_phases(), market_confirmed)
-
-    def market_confirmed(answers: list[Answer]) -> None:
-        readiness.matching_engine = None
-        for answer in answers:
-            if isinstance(answer, ApiError):
-                log.warning("market_terms_refused", reason=answer.code, message=answer.message)
-        log.info("ready", securities=len(market.securities))
-
+    opening = Opening(market, clock, parts.lease, order_entry, readiness)
     app = _doors(parts, bus, order_entry, health or Health())
     metrics.watch(
         "clock_ahead_seconds",
@@ -102,18 +103,19 @@ async def open_order_entry_gateway(
     metrics.watch(
         "unpublished_reports", "Reports that are not durable", lambda: report_publisher.pending
     )
-    dsn = settings.market_dsn.get_secret_value() if settings.market_dsn else None
     async with BackgroundTasks() as tasks:
         tasks.start(entry.run(), "order-entry-publisher")
         tasks.start(report_publisher.run(), "order-report-publisher")
-        tasks.start(tail.run(bus, dsn, metrics, configure), "order-entry-tail")
+        tasks.start(tail.run(bus, parts.dsn, metrics, opening.loaded), "order-entry-tail")
+        tasks.start(opening.run(), "order-entry-node")
+        tasks.start(parts.standstill.run(), "order-entry-standstill")
         tasks.start(parts.listener.run(), "order-entry-listener")
         tasks.start(
             beat(
                 bus,
                 SERVICE,
                 lambda: entry.confirmed_seq,
-                lambda: readiness.stopping or readiness.api_keys,
+                lambda: readiness.stopping or readiness.api_keys or parts.lease.problem(),
             ),
             "order-entry-heartbeat",
         )
@@ -125,6 +127,7 @@ async def open_order_entry_gateway(
             async with asyncio.timeout(settings.drain_seconds):
                 await entry.wait_confirmed(entry.last_seq)
                 await report_publisher.wait_confirmed(report_publisher.last_seq)
+            await parts.lease.release()
         except TimeoutError:
             unconfirmed = {"commands": entry.pending, "reports": report_publisher.pending}
             log.warning("stopped_unconfirmed", **unconfirmed)
@@ -135,16 +138,15 @@ def _way_into_the_log(
 ) -> tuple[Publisher, Publisher, OrderEntry]:
     """The publishers of commands and of reports, and the one who gives them what they publish."""
     settings, limits = parts.settings, parts.limits
-    source = f"{SERVICE}-{settings.node}-{secrets.token_hex(8)}"
     report_publisher = Publisher(
-        bus, DATA_FEED, source, max_pending=settings.max_unpublished_records
+        bus, DATA_FEED, parts.source, max_pending=settings.max_unpublished_records
     )
     denials_limit = limits.per_second("denials", settings.orders_per_second)
     confirmations = Confirmations(report_publisher, denials_limit, parts.metrics)
     entry = Publisher(
         bus,
         ORDER_ENTRY,
-        source,
+        parts.source,
         max_pending=settings.max_unpublished_records,
         on_confirmed=confirmations.confirmed,
     )
@@ -155,6 +157,7 @@ def _way_into_the_log(
         ids=parts.ids,
         pending=parts.pending,
         readiness=parts.readiness,
+        market_status=parts.market_status,
         orders_limit=limits.per_second("orders", settings.orders_per_second),
         answer_seconds=settings.answer_seconds,
         metrics=parts.metrics,
@@ -201,9 +204,12 @@ def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> 
         lambda: (
             readiness.matching_engine
             or readiness.stopping
+            or parts.lease.unconfirmed()
             or parts.listener.problem_once_heard(MATCHING_ENGINE)
         ),
     )
+    health.depends_on("node", parts.lease.problem)
+    health.depends_on("standstill", parts.standstill.problem)
     health.depends_on("market_clock", lambda: readiness.market_clock)
     parts.metrics.watch("waiting_requests", "Requests without an answer yet", lambda: len(pending))
     parts.metrics.watch("sessions", "Open WebSocket sessions", lambda: sessions.open)

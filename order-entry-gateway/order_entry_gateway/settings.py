@@ -23,8 +23,9 @@ class GatewaySettings(OperatorSettings):
     """The database `market_data`, as a role that may read; without it the keys are learnt from the
     beginning of `data_feed`."""
 
-    node: int = Field(default=0, ge=0, le=15)
-    """Which of up to 16 gateways this is; no two that run may have the same number."""
+    node_lease_seconds: float = Field(default=10.0, ge=1)
+    """For how long this gateway has one of the 16 nodes without telling `market_data` that it is
+    alive. When that cannot be told, it takes no requests after seven tenths of it."""
 
     answer_seconds: float = Field(default=2.0, gt=0)
     """How long a request waits for the matching engine before it is answered as pending."""

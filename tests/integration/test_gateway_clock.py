@@ -147,7 +147,7 @@ async def test_a_gateway_ahead_of_the_others_takes_no_orders_and_begins_no_phase
     async with running(bus, tmp_path, clock, **market) as right:
         await right.until_ready()
         headers = bearer(await right.open_account("alice"))
-        async with running(bus, tmp_path, wrong, node=1, **market) as ahead:
+        async with running(bus, tmp_path, wrong, **market) as ahead:
             await until_clock(ahead, "86,400 seconds ahead of the market's")
             for _ in range(20):
                 await let_pass(engine, wrong, 1)

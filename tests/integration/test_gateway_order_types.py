@@ -10,6 +10,7 @@ import pytest
 from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, Publisher
 from exchange_shared.units import format_time, now_us
 from order_entry_gateway.answers.pending import Pending
+from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.metrics import GatewayMetrics
 from order_entry_gateway.rate_limits import RateLimits
 from order_entry_gateway.readiness import Readiness
@@ -259,9 +260,10 @@ async def test_the_clock_ticks_only_while_ready_and_the_bus_there_and_not_full(
         bus=bus,
         entry=entry,
         confirmations=Confirmations(Publisher(bus, DATA_FEED, "gateway"), per_second, metrics),
-        ids=OrderIds(0, now_us),
+        ids=OrderIds(now_us),
         pending=Pending(1),
         readiness=readiness,
+        market_status=MarketStatus(),
         orders_limit=per_second,
         answer_seconds=1,
         metrics=metrics,

@@ -3,6 +3,7 @@
 from exchange_shared.messages import (
     BeginPhase,
     ConfigureMarket,
+    FenceNode,
     ListSecurity,
     OrderReport,
 )
@@ -60,10 +61,11 @@ async def test_a_denied_order_is_reported_with_its_well_formed_fields(
 async def test_the_market_is_published_before_anything_else(
     gateway: Gateway, engine: FakeEngine
 ) -> None:
-    phase, configure, microsoft, apple = engine.commands
+    phase, fence, configure, microsoft, apple = engine.commands
     assert phase == BeginPhase(
         time_us=phase.time_us, schedule_id="", begins_us=0, phase="continuous"
     )
+    assert fence == FenceNode(time_us=phase.time_us, request_id=configure.request_id - 1)
     assert configure == ConfigureMarket(
         time_us=configure.time_us,
         request_id=configure.request_id,

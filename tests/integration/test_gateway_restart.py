@@ -122,7 +122,9 @@ async def next_order_id(gateway: Gateway) -> int:
 
 def id_in_ten_years() -> int:
     """An order id as a gateway would make it whose clock is ten years ahead."""
-    (order_id,) = OrderIds(3, lambda: now_us() + TEN_YEARS_US).take(1)
+    ids = OrderIds(lambda: now_us() + TEN_YEARS_US)
+    ids.begin(3, 0)
+    (order_id,) = ids.take(1)
     return order_id
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchange_shared.messages import BeginPhase, ClockTick, ConfigureMarket, ListSecurity
+from exchange_shared.messages import BeginPhase, ClockTick, ConfigureMarket, FenceNode, ListSecurity
 from exchange_shared.units import parse_time
 from tests.support.core_engine import CoreEngine
 from tests.support.fake_engine import FakeEngine
@@ -115,6 +115,7 @@ async def test_the_latest_close_and_the_phase_come_before_the_listings(
     assert [type(command) for command in engine.commands] == [
         BeginPhase,
         BeginPhase,
+        FenceNode,
         ConfigureMarket,
         ListSecurity,
         ListSecurity,

@@ -23,9 +23,11 @@ from exchange_shared.messages import (
     CancelOrder,
     CancelReason,
     ConfigureMarket,
+    FenceNode,
     ListSecurity,
     MarketConfigured,
     NewOrder,
+    NodeFenced,
     OpenAccount,
     OrderAccepted,
     OrderCancelled,
@@ -122,6 +124,8 @@ class FakeEngine:
             case ConfigureMarket():
                 self._market = command
                 self._repeat_terms(MarketConfigured, command)
+            case FenceNode():
+                self._emit(NodeFenced, command, request_id=command.request_id, node=0)
             case ListSecurity():
                 self._securities[command.security_id] = command
                 self._repeat_terms(SecurityListed, command)

@@ -182,10 +182,12 @@ def replaced(seq: int, request_id: int, order_id: int, **changes: Any) -> OrderR
     )
 
 
-def mass_cancelled(seq: int, request_id: int, count: int) -> MassCancelled:
-    """The end of a mass cancel of alice."""
+def mass_cancelled(
+    seq: int, request_id: int, count: int, *, client_id: str = "alice"
+) -> MassCancelled:
+    """The end of a mass cancel of alice, or of another client."""
     return MassCancelled(
-        seq=seq, time_us=TIME_US, request_id=request_id, client_id="alice", count=count
+        seq=seq, time_us=TIME_US, request_id=request_id, client_id=client_id, count=count
     )
 
 

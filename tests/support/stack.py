@@ -35,8 +35,8 @@ OPERATOR_KEY = "operator-key-of-the-tests"
 class Stack:
     """Four services around a broker and a Postgres that somebody else started and prepared.
 
-    With several `gateways` the second is the service `order-entry-gateway-2`, and each has a node
-    number of its own. `programs` are commands to run in the place of a service's own.
+    With several `gateways` the second is the service `order-entry-gateway-2`. `programs` are
+    commands to run in the place of a service's own.
     """
 
     def __init__(
@@ -109,8 +109,6 @@ class Stack:
             **self._settings,
             "EXCHANGE_PORT": str(self._ports[service]),
         }
-        if service in self.gateways[1:]:
-            environment["EXCHANGE_NODE"] = str(self.gateways.index(service))
         process = ServerProcess(
             self._programs[service],
             self.directory / f"{service}.log",

@@ -106,10 +106,10 @@ class AnswerBuilder:
         self._current = None
         self._order_id = 0
 
-    def _begin(self, id_: int | None) -> Slot[Answer] | None:
-        """The slot for the command whose first event has this id."""
+    def _begin(self, id_: int | None, event: Any) -> Slot[Answer] | None:
+        """The slot for the command with this id whose first event this is."""
         self._end_answer()
-        return self._pending.take(id_)
+        return self._pending.take(id_, event)
 
     def _fill(self, slot: Slot[Answer], answer: Answer) -> None:
         self._current = answer
@@ -124,7 +124,7 @@ class AnswerBuilder:
         self._notional_e4 = notional_e4
 
     def _order_accepted(self, event: OrderAccepted) -> None:
-        slot = self._begin(event.order_id)
+        slot = self._begin(event.order_id, event)
         if slot is None:
             return
         answer = OrderAnswer(
@@ -145,7 +145,7 @@ class AnswerBuilder:
         self._fill_order(slot, answer, 0)
 
     def _order_replaced(self, event: OrderReplaced) -> None:
-        slot = self._begin(event.request_id)
+        slot = self._begin(event.request_id, event)
         if slot is None:
             return
         filled_quantity = event.quantity - event.remaining_quantity
@@ -210,7 +210,7 @@ class AnswerBuilder:
             self._end_answer()
         elif event.request_id is None:
             self._cancelled_on_the_way(event)
-        elif self._pending.awaits(event.request_id, MassCancel):
+        elif self._pending.awaits(event.request_id, event, MassCancel):
             self._end_answer()
             self._cancelled_ids.append(event.order_id)
         else:
@@ -225,7 +225,7 @@ class AnswerBuilder:
             order.reason = event.reason
 
     def _cancelled_on_request(self, event: OrderCancelled, request_id: int) -> None:
-        slot = self._begin(request_id)
+        slot = self._begin(request_id, event)
         if slot is not None:
             answer = CancelAnswer(
                 order_id=event.order_id,
@@ -238,12 +238,12 @@ class AnswerBuilder:
 
     def _mass_cancelled(self, event: MassCancelled) -> None:
         order_ids, self._cancelled_ids = self._cancelled_ids, []
-        slot = self._begin(event.request_id)
+        slot = self._begin(event.request_id, event)
         if slot is not None:
             self._fill(slot, MassCancelAnswer(event.count, order_ids, event.seq))
 
     def _order_rejected(self, event: OrderRejected) -> None:
-        slot = self._begin(event.order_id)
+        slot = self._begin(event.order_id, event)
         if slot is None:
             return
         field = self._refused_field(event)
@@ -262,7 +262,7 @@ class AnswerBuilder:
         return None
 
     def _order_repeated(self, event: OrderRepeated) -> None:
-        slot = self._begin(event.request_id)
+        slot = self._begin(event.request_id, event)
         if slot is None:
             return
         request = slot.command
@@ -289,6 +289,6 @@ class AnswerBuilder:
         self._fill(slot, answer)
 
     def _single_event(self, event: Any) -> None:
-        slot = self._begin(event.request_id)
+        slot = self._begin(event.request_id, event)
         if slot is not None:
             self._fill(slot, SINGLE_EVENT_ANSWERS[type(event)](event))

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import structlog
 
 from exchange_shared.messages import AnyCommand
+from order_entry_gateway.answers.matching import answers
 
 Answer = TypeVar("Answer")
+log = structlog.get_logger()
 
 
 class Slot(NamedTuple, Generic[Answer]):
@@ -76,14 +80,22 @@ class Pending(Generic[Answer]):
         self._slots[id_] = slot
         slot.group.ids.append(id_)
 
-    def awaits(self, id_: int, command_type: type[AnyCommand]) -> bool:
-        """Whether somebody waits for the answer to a command of this type with this id."""
+    def awaits(self, id_: int, event: Any, command_type: type[AnyCommand]) -> bool:
+        """Whether an event is of the answer to a command of this type with this id."""
         slot = self._slots.get(id_)
-        return slot is not None and type(slot.command) is command_type
+        if slot is None or type(slot.command) is not command_type:
+            return False
+        return answers(event, slot.command)
 
-    def take(self, id_: int | None) -> Slot[Answer] | None:
-        """The slot for the answer to a command, which is now coming; `None` if nobody waits."""
-        return None if id_ is None else self._slots.pop(id_, None)
+    def take(self, id_: int | None, event: Any) -> Slot[Answer] | None:
+        """The slot for the answer that an event begins; `None` if nobody waits for it here."""
+        slot = None if id_ is None else self._slots.get(id_)
+        if id_ is None or slot is None:
+            return None
+        if not answers(event, slot.command):
+            log.error("answer_of_another", id=id_, told=type(event).__name__)
+            return None
+        return self._slots.pop(id_)
 
     def give_up(self, group: Group[Answer]) -> list[Slot[Answer]]:
         """Forget what a group still waits for; returns those slots."""

@@ -11,6 +11,7 @@ from exchange_shared.messages import (
     MarketClockChanged,
     MarketConfigured,
     MarketStateSet,
+    NodeFenced,
     RequestRejected,
     SecurityListed,
 )
@@ -71,6 +72,7 @@ SINGLE_EVENT_ANSWERS: dict[type, Callable[[Any], Answer]] = {
     MarketConfigured: lambda event: DoneAnswer(event.seq),
     MarketClockChanged: lambda event: ClockAnswer(format_time(event.clock_us), event.seq),
     MarketStateSet: lambda event: StateAnswer(event.count, event.seq),
+    NodeFenced: lambda event: DoneAnswer(event.seq),
     RequestRejected: _refusal,
     SecurityListed: _listing,
 }

@@ -3,11 +3,12 @@
 import asyncpg
 
 from exchange_shared.bus import DATA_FEED, LogPosition
+from exchange_shared.ids import FORGED_FROM
 from exchange_shared.postgres import load_position, load_queries, open_pool
 from order_entry_gateway.api_keys import KeyTable
 from order_entry_gateway.market_status import MarketStatus, SecurityStatus
 from order_entry_gateway.readiness import Readiness
-from order_entry_gateway.sequencing.order_ids import MAX_FLOOR, OrderIds
+from order_entry_gateway.sequencing.order_ids import OrderIds
 
 
 async def load_stored(
@@ -30,7 +31,7 @@ async def load_stored(
                 keys.add(row["client_id"], row["api_key_hash"])
             for row in await connection.fetch(queries["securities"]):
                 market.add(SecurityStatus(**row))
-            greatest = await connection.fetchval(queries["greatest_order_id"], MAX_FLOOR)
+            greatest = await connection.fetchval(queries["greatest_order_id"], FORGED_FROM)
             ids.raise_floor(greatest)
             return stored
     except asyncpg.UndefinedTableError:

@@ -113,6 +113,8 @@ class Tail:
         """Take in the records of one message; answers and reports leave at its end."""
         if self._readiness.matching_engine is not None:
             self._raise_floor(records)
+        if records:
+            self._market.seq = getattr(records[-1], "seq", self._market.seq)
         handlers = self._handlers
         for record in records:
             for handle in handlers.get(type(record), ()):

@@ -59,11 +59,12 @@ def parse(model: type[Model], value: Any) -> Model:
 
 
 def new_orders(
-    values: list[Any], client_id: str, ids: list[int], time_us: int
+    values: list[Any], client_id: str, ids: list[int], time_us: int, seen_seq: int
 ) -> list[NewOrder | ApiError]:
     """The command for each order, under the id in its place, or why it is refused.
 
-    That is 422 for its shape, and 403 for somebody else's `client_id`.
+    `seen_seq` is the last event that this gateway has seen. A refusal is 422 for its shape, and 403
+    for somebody else's `client_id`.
     """
     try:
         requests: list[OrderRequest | ApiError] = [*_orders.validate_python(values)]
@@ -72,7 +73,7 @@ def new_orders(
     return [
         request
         if isinstance(request, ApiError)
-        else _new_order(request, client_id, order_id, time_us)
+        else _new_order(request, client_id, order_id, time_us, seen_seq)
         for request, order_id in zip(requests, ids, strict=True)
     ]
 
@@ -110,7 +111,7 @@ def _parse_order(value: Any) -> OrderRequest | ApiError:
 
 
 def _new_order(
-    request: OrderRequest, client_id: str, order_id: int, time_us: int
+    request: OrderRequest, client_id: str, order_id: int, time_us: int, seen_seq: int
 ) -> NewOrder | ApiError:
     if request.client_id is not None and request.client_id != client_id:
         message = f"the API key belongs to {client_id}, not to {request.client_id}"
@@ -129,6 +130,7 @@ def _new_order(
             price_e4=request.price,
             time_in_force=request.time_in_force,
             client_order_id=request.client_order_id,
+            after_seq=None if request.client_order_id is None else seen_seq,
             **options,
         )
     except Contradiction as contradiction:

@@ -18,6 +18,7 @@ from exchange_shared.messages import (
     CancelOrder,
     ClockTick,
     ConfirmTime,
+    FenceNode,
     ListSecurity,
     MassCancel,
     NewOrder,
@@ -30,6 +31,7 @@ from exchange_shared.messages import (
 from order_entry_gateway.answers.answers import Answer, PendingAnswer
 from order_entry_gateway.answers.pending import Group, Pending, Slot
 from order_entry_gateway.answers.refusals import OutcomeUnknown
+from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.metrics import GatewayMetrics
 from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.readiness import Readiness
@@ -69,6 +71,7 @@ class OrderEntry:
         ids: OrderIds,
         pending: Pending[Answer],
         readiness: Readiness,
+        market_status: MarketStatus,
         orders_limit: RateLimit,
         answer_seconds: float,
         metrics: GatewayMetrics,
@@ -80,12 +83,15 @@ class OrderEntry:
         self._ids = ids
         self._pending = pending
         self._readiness = readiness
+        self._market_status = market_status
         self._orders_limit = orders_limit
         self._answer_seconds = answer_seconds
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._clock_us = clock_us
         self._time_us = 0
+        self._fences: dict[int, int] = {}
+        """The fences that are on their way into the log, and their numbers there."""
 
     async def new_orders(self, client_id: str, values: list[Any], on_answered: OnAnswered) -> None:
         """Take in orders as decoded JSON; bad ones are answered with their refusal.
@@ -101,7 +107,8 @@ class OrderEntry:
             raise
         self._readiness.check_clock()
         self._check_open(len(values))
-        requests = new_orders(values, client_id, self._ids.take(len(values)), self._now_us())
+        ids, seen = self._ids.take(len(values)), self._market_status.seq
+        requests = new_orders(values, client_id, ids, self._now_us(), seen)
         orders = [request for request in requests if isinstance(request, NewOrder)]
         answers = [request if isinstance(request, ApiError) else None for request in requests]
         group: Group[Answer] = Group([*answers], on_answered, self._loop.time())
@@ -174,16 +181,39 @@ class OrderEntry:
     def configure(
         self, market: MarketConfig, phases: Sequence[PhaseStart], on_answered: OnAnswered
     ) -> None:
-        """Publish the market's terms, without a limit to how long the answers may take.
+        """Publish the node's fence and the market's terms, however long the answers may take.
 
         The phases go first, so that new securities are listed in the state of the last.
         """
         now_us = self._now_us()
         self._entry.put([_begins(phase, now_us) for phase in phases])
-        ids = self._ids.take(1 + len(market.securities))
-        commands = market.commands(ids, self._now_us())
+        fence_id, *ids = self._ids.take(2 + len(market.securities))
+        fence = FenceNode(time_us=now_us, request_id=fence_id)
+        commands = [fence, *market.commands(ids, now_us)]
         group: Group[Answer] = Group([None] * len(commands), on_answered, self._loop.time())
         self._send(group, commands, expires=False)
+
+    def take_node(self, on_answered: OnAnswered) -> bool:
+        """Publish the fence of a new node likewise, if there is room."""
+        if not self._entry.room_for(1) or not self._ids.room_for(1):
+            return False
+        fence = FenceNode(time_us=self._now_us(), request_id=self._ids.take(1)[0])
+        self._send(Group([None], on_answered, self._loop.time()), [fence], expires=False)
+        return True
+
+    def fence(self, last_id: int) -> bool:
+        """Publish the fence of a node that another gateway has lost; returns whether it is there.
+
+        Nobody waits for its answer: when the node has a new holder, it is refused.
+        """
+        seq = self._fences.get(last_id)
+        if seq is None and self._can_tell():
+            fence = FenceNode(time_us=self._now_us(), request_id=last_id)
+            self._fences[last_id] = self._entry.put([fence])
+        if seq is None or self._entry.confirmed_seq < seq:
+            return False
+        del self._fences[last_id]
+        return True
 
     def complete(self, group: Group[Answer]) -> None:
         """Hand over the answers of a group that the engine has answered in full."""
@@ -224,6 +254,9 @@ class OrderEntry:
         if not room:
             message = "nothing was sent: too many requests wait already"
             raise ApiError(503, "overloaded", message, retry_after_seconds=1)
+        if not self._ids.room_for(count):
+            message = "the ids that are reserved for the gateway's node are used up"
+            raise ApiError(503, "not_ready", message, retry_after_seconds=1)
 
     def _send(
         self,

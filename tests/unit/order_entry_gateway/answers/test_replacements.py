@@ -139,7 +139,13 @@ def test_a_refused_replacement_has_its_status_and_field(
     desk = Desk()
     desk.ask(replace(7))
     refusal = RequestRejected(
-        seq=5, time_us=TIME_US, request_id=7, reason=reason, message="because", order_id=1
+        seq=5,
+        time_us=TIME_US,
+        request_id=7,
+        reason=reason,
+        message="because",
+        client_id="alice",
+        order_id=1,
     )
     ((answer,),) = desk.message(refusal)
     assert isinstance(answer, ApiError)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import msgspec
-
 from exchange_shared.http import ApiError
 from exchange_shared.messages import (
     AccountConfirmed,
     AccountOpened,
+    ConfigureMarket,
     MarketConfigured,
     MassCancel,
     OpenAccount,
@@ -90,7 +89,12 @@ def test_other_requests_are_answered_by_their_events() -> None:
         ),
         AccountConfirmed(seq=6, time_us=TIME_US, request_id=2, **account),
         RequestRejected(
-            seq=7, time_us=TIME_US, request_id=3, reason="client_id_taken", message="taken"
+            seq=7,
+            time_us=TIME_US,
+            request_id=3,
+            reason="client_id_taken",
+            message="taken",
+            client_id="alice",
         ),
         configured,
     )
@@ -102,5 +106,6 @@ def test_other_requests_are_answered_by_their_events() -> None:
         "error": {"code": "client_id_taken", "message": "taken", "field": "client_id"},
         "seq": 7,
     }
-    desk.ask(msgspec.structs.replace(asked[0], request_id=4))
+    terms = {"initial_balance_e4": 0, "maker_fee_ppm": 0, "taker_fee_ppm": 0}
+    desk.ask(ConfigureMarket(time_us=TIME_US, request_id=4, **terms))
     assert desk.message(configured) == [[DoneAnswer(8)]]

@@ -12,6 +12,7 @@ from exchange_shared.messages import (
     ClientSuspended,
     ClockTick,
     IndicativeChanged,
+    ListSecurity,
     MarketStateChanged,
     MarketStateSet,
     MassCancel,
@@ -272,7 +273,7 @@ def test_what_the_kill_switch_cancelled_is_in_no_mass_cancel() -> None:
             seq=6, time_us=TIME_US, request_id=7, client_id="alice", suspended=True, count=1
         ),
         cancelled(7, 2, 10, client_id="bob", request_id=8),
-        mass_cancelled(8, 8, 1),
+        mass_cancelled(8, 8, 1, client_id="bob"),
     ]
     assert desk.message(*events) == [[MassCancelAnswer(1, [2], 8)]]
 
@@ -291,7 +292,8 @@ def test_limits_and_listings_are_answered_with_what_they_are_now() -> None:
         min_display_ppm=2_500,
     )
     assert desk.message(limits) == [[LimitsAnswer("alice", 3, None, 1.2345, 0.25, 5)]]
-    desk.ask(SetClientLimits(time_us=TIME_US, request_id=2, client_id="alice"))
+    terms = {"tick_e4": 100, "reference_price_e4": 4_200_000, "granted_quantity": 0}
+    desk.ask(ListSecurity(time_us=TIME_US, request_id=2, security_id="MSFT", **terms))
     event = listed(6, 2, state="auction", auction="opening")
     assert desk.message(event, 7) == [[ListingAnswer("MSFT", "auction", "opening", 420.0, 7)]]
 

@@ -31,14 +31,14 @@ from tests.support.bad_orders import GOOD_ORDER, bad_orders
 
 def command(value: Any) -> NewOrder:
     """The command that an order of alice becomes."""
-    (order,) = new_orders([value], "alice", [77], 1_000)
+    (order,) = new_orders([value], "alice", [77], 1_000, 5)
     assert isinstance(order, NewOrder), order
     return order
 
 
 def refusal(value: Any) -> tuple[int, str, str | None]:
     """Status, code and field of the refusal of an order of alice."""
-    (order,) = new_orders([value], "alice", [77], 1_000)
+    (order,) = new_orders([value], "alice", [77], 1_000, 5)
     assert isinstance(order, ApiError), order
     return order.status, order.code, order.field
 
@@ -55,6 +55,7 @@ def test_a_full_order_becomes_a_command_with_exact_integers() -> None:
         price_e4=4_205_000,
         time_in_force="gtc",
         client_order_id="order 1",
+        after_seq=5,
     )
 
 
@@ -109,7 +110,7 @@ def test_somebody_elses_client_id_is_forbidden() -> None:
 def test_a_bad_order_in_a_batch_does_not_spoil_the_others() -> None:
     other = {**GOOD_ORDER, "client_order_id": "order 2", "price": 7}
     values = [GOOD_ORDER, {**GOOD_ORDER, "quantity": 0}, other, {**GOOD_ORDER, "client_id": "bob"}]
-    answers = new_orders(values, "alice", [1, 2, 3, 4], 1_000)
+    answers = new_orders(values, "alice", [1, 2, 3, 4], 1_000, 5)
     assert [
         (answer.order_id, answer.client_order_id) if isinstance(answer, NewOrder) else "refused"
         for answer in answers
@@ -246,7 +247,7 @@ def test_a_time_may_leave_out_its_fraction(text: str) -> None:
 
 def test_a_refused_time_is_told_what_would_be_right() -> None:
     order = {**GOOD_ORDER, "time_in_force": "gtd", "expires_at": "tomorrow"}
-    (refused,) = new_orders([order], "alice", [77], 1_000)
+    (refused,) = new_orders([order], "alice", [77], 1_000, 5)
     assert isinstance(refused, ApiError)
     assert "RFC 3339 in UTC" in refused.message
     assert "such as 2026-01-31T16:30:00Z" in refused.message
