@@ -29,13 +29,13 @@ from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.feed_tail.tail import Tail
 from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.metrics import GatewayMetrics
-from order_entry_gateway.rate_limits import RateLimits
+from order_entry_gateway.rate_limits import ClientRates, Rate, RateLimit
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sequencing.confirmations import Confirmations
 from order_entry_gateway.sequencing.market_clock import MarketClock
 from order_entry_gateway.sequencing.node_lease import NodeLease
 from order_entry_gateway.sequencing.opening import Opening
-from order_entry_gateway.sequencing.order_entry import OrderEntry
+from order_entry_gateway.sequencing.order_entry import OrderEntry, OrderFlow
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from order_entry_gateway.sequencing.schedule import Schedule
 from order_entry_gateway.settings import SERVICE, GatewaySettings
@@ -65,7 +65,7 @@ class _Parts:
         self.readiness.depends_on(self.standstill.problem)
         self.pending: Pending[Answer] = Pending(settings.max_waiting_requests)
         self.sessions = Sessions(settings)
-        self.limits = RateLimits()
+        self.rates = ClientRates()
         self.listener = Listener()
 
 
@@ -99,6 +99,7 @@ async def open_order_entry_gateway(
         "How far ahead of the market's clock this gateway's is; below: behind",
         lambda: clock_watch.ahead_us / 1_000_000,
     )
+    metrics.watch("queued_requests", "Requests waiting for their turn", lambda: order_entry.queued)
     metrics.watch("unconfirmed_commands", "Commands that are not durable", lambda: entry.pending)
     metrics.watch(
         "unpublished_reports", "Reports that are not durable", lambda: report_publisher.pending
@@ -125,11 +126,12 @@ async def open_order_entry_gateway(
         readiness.stopping = "the gateway is stopping"
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await entry.wait_confirmed(entry.last_seq)
+                await order_entry.drain()
                 await report_publisher.wait_confirmed(report_publisher.last_seq)
             await parts.lease.release()
         except TimeoutError:
-            unconfirmed = {"commands": entry.pending, "reports": report_publisher.pending}
+            commands = entry.pending + order_entry.queued
+            unconfirmed = {"commands": commands, "reports": report_publisher.pending}
             log.warning("stopped_unconfirmed", **unconfirmed)
 
 
@@ -137,11 +139,11 @@ def _way_into_the_log(
     parts: _Parts, bus: Bus, clock_us: Callable[[], int]
 ) -> tuple[Publisher, Publisher, OrderEntry]:
     """The publishers of commands and of reports, and the one who gives them what they publish."""
-    settings, limits = parts.settings, parts.limits
+    settings = parts.settings
     report_publisher = Publisher(
         bus, DATA_FEED, parts.source, max_pending=settings.max_unpublished_records
     )
-    denials_limit = limits.per_second("denials", settings.orders_per_second)
+    denials_limit = RateLimit("denials", _refusals(settings))
     confirmations = Confirmations(report_publisher, denials_limit, parts.metrics)
     entry = Publisher(
         bus,
@@ -149,6 +151,14 @@ def _way_into_the_log(
         parts.source,
         max_pending=settings.max_unpublished_records,
         on_confirmed=confirmations.confirmed,
+    )
+    flow = OrderFlow(
+        rates=parts.rates,
+        orders_limit=RateLimit("orders"),
+        cancels_limit=RateLimit("cancels"),
+        max_queued=settings.max_queued_orders,
+        max_unanswered=settings.max_unanswered_orders,
+        max_lag_seconds=settings.max_lag_seconds,
     )
     order_entry = OrderEntry(
         bus=bus,
@@ -158,7 +168,7 @@ def _way_into_the_log(
         pending=parts.pending,
         readiness=parts.readiness,
         market_status=parts.market_status,
-        orders_limit=limits.per_second("orders", settings.orders_per_second),
+        flow=flow,
         answer_seconds=settings.answer_seconds,
         metrics=parts.metrics,
         clock_us=clock_us,
@@ -181,6 +191,7 @@ def _way_back(parts: _Parts, order_entry: OrderEntry, clock_watch: ClockWatch) -
     )
     return Tail(
         keys=parts.keys,
+        rates=parts.rates,
         ids=parts.ids,
         market=parts.market_status,
         clock=clock_watch,
@@ -189,13 +200,14 @@ def _way_back(parts: _Parts, order_entry: OrderEntry, clock_watch: ClockWatch) -
         fills=fills,
         reports=reports,
         send_reports=parts.sessions.send_reports,
+        answers_came=order_entry.answers_came,
         listener=parts.listener,
     )
 
 
 def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> FastAPI:
     """The application, with what it tells of the gateway's health and numbers."""
-    settings, limits = parts.settings, parts.limits
+    settings = parts.settings
     readiness, pending, sessions = parts.readiness, parts.pending, parts.sessions
     health.depends_on("message_bus", bus.unavailable_reason)
     health.depends_on("api_keys", lambda: readiness.api_keys)
@@ -222,7 +234,17 @@ def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> 
         market=parts.market_status,
         order_entry=order_entry,
         sessions=sessions,
-        frames_limit=limits.per_second("frames", settings.frames_per_second),
-        new_clients_limit=limits.per_second("new clients", settings.new_clients_per_second),
+        frames_limit=RateLimit("frames", _at_once(2, settings.frames_per_second)),
+        refusals_limit=RateLimit("refused requests", _refusals(settings)),
+        new_clients_limit=RateLimit("new clients", _at_once(1, settings.new_clients_per_second)),
     )
     return build_app(gateway, health, parts.metrics)
+
+
+def _refusals(settings: GatewaySettings) -> Rate:
+    return _at_once(5, settings.refusals_per_second)
+
+
+def _at_once(seconds: int, per_second: int) -> Rate:
+    """A rate with a burst of as much as is allowed in some seconds."""
+    return Rate(per_second, max(1, seconds * per_second))

@@ -41,11 +41,24 @@ class GatewaySettings(OperatorSettings):
     max_unpublished_records: int = Field(default=100_000, ge=1)
     """Commands, and as many reports, that may wait for the message bus."""
 
-    orders_per_second: int = Field(default=20_000, ge=0)
-    """Orders and cancels of one client."""
+    max_queued_orders: int = Field(default=2_500, ge=1)
+    """Orders of all clients that may wait for their turn, as many of each as places are free."""
 
-    frames_per_second: int = Field(default=20_000, ge=0)
-    """Messages from one WebSocket session."""
+    max_unanswered_orders: int = Field(default=500, ge=1)
+    """Orders that may be at the matching engine at a time; the others wait here, for their turn."""
+
+    max_lag_seconds: float = Field(default=0.5, ge=0)
+    """When the matching engine's answers are later than this, no orders are taken in, but cancels
+    are."""
+
+    frames_per_second: int = Field(default=1_000, ge=0)
+    """Messages from one WebSocket session, or each begun 4 KiB of a long one; twice as many may
+    come at once."""
+
+    refusals_per_second: int = Field(default=100, ge=0)
+    """What this gateway refuses of one client: five times as many at once. Whose session goes on
+    is closed, and kept out until there is room for half of them again. As many denied orders are
+    reported on `data_feed`."""
 
     new_clients_per_second: int = Field(default=20, ge=0)
     """Accounts asked for from one IP address."""
@@ -59,8 +72,9 @@ class GatewaySettings(OperatorSettings):
     login_seconds: float = Field(default=5.0, gt=0)
     """How long a WebSocket session may take to log in."""
 
-    session_queue_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
-    """What may wait to be sent to a session; beyond it the session is closed as `slow_consumer`."""
+    session_queue_bytes: int = Field(default=1024 * 1024, ge=1)
+    """What may wait to be sent to a session; beyond it the session is closed as `slow_consumer`.
+    One frame alone may be longer."""
 
     slow_consumer_seconds: float = Field(default=5.0, gt=0)
     """How long such a session may take to read why it is closed."""

@@ -74,6 +74,7 @@ BasisPoints = Annotated[Decimal, Field(ge=-1_000, le=1_000, decimal_places=2), _
 Seconds = Annotated[Decimal, Field(ge=0, le=MAX_SECONDS, decimal_places=6), _READ]
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+PerSecond = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
 class MarketFileError(Exception):
@@ -163,6 +164,12 @@ class LimitsConfig(_Section):
     min_display_percent: DisplayPercent | None = Field(
         default=None, description="How much of an iceberg is displayed at the least."
     )
+    orders_per_second: PerSecond | None = Field(
+        default=None, description="Orders and replacements on average; 0: no limit."
+    )
+    order_burst: Count | None = Field(
+        default=None, description="How many of them may come at once after a pause."
+    )
 
     @property
     def limits(self) -> ClientLimits:
@@ -172,6 +179,8 @@ class LimitsConfig(_Section):
             max_position=self.max_position,
             max_order_value_e4=optional_e4(self.max_order_value),
             min_display_ppm=optional_e4(self.min_display_percent),
+            orders_per_second=self.orders_per_second,
+            order_burst=self.order_burst,
         )
 
 
@@ -179,11 +188,14 @@ class RiskConfig(LimitsConfig):
     """The limits of every client that has no others.
 
     The defaults bound what one client's command can make the engine do: a mass cancel has so many
-    orders to cancel, and no order takes more than a hundred trades to fill against one other.
+    orders to cancel, and no order takes more than a hundred trades to fill against one other. A
+    hundred clients who send as much as they may are what the exchange can take.
     """
 
     max_open_orders: Count = 1_000
     min_display_percent: DisplayPercent = Decimal(1)
+    orders_per_second: PerSecond = 100
+    order_burst: Count = 500
 
 
 class BotConfig(_Section):

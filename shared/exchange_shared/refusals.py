@@ -36,6 +36,7 @@ _STATUS: Mapping[str, int] = {
     "quantity_filled": 409,
     "superseded": 409,
     "trading_halted": 409,
+    "withdrawn": 409,
     "wrong_state": 409,
     "body_too_large": 413,
     "unsupported_media_type": 415,

@@ -27,10 +27,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def market_file(tmp_path: Path) -> Path:
-    """A market in which a client may have as many open orders as these tests need."""
+    """A market in which a client may send, and have open, as many orders as these tests need."""
     path = tmp_path / "exchange.toml"
     usual = (ROOT / "exchange.toml").read_text(encoding="utf-8")
     many = usual.replace("max_open_orders = 1_000", "max_open_orders = 10_000")
+    many = many.replace("orders_per_second = 100", "orders_per_second = 0")
     path.write_text(many, encoding="utf-8")
     return path
 

@@ -201,7 +201,7 @@ async def test_orders_for_auctions_are_new_or_refused_in_continuous_trading(
 async def test_a_client_has_limits_of_its_own(
     gateway: Gateway, engine: CoreEngine, alice: str
 ) -> None:
-    limits = {"max_open_orders": 1, "max_order_value": "4200.5"}
+    limits = {"max_open_orders": 1, "max_order_value": "4200.5", "orders_per_second": 20}
     answer = await operate(gateway, "PUT", "/admin/clients/alice/limits", limits)
     assert answer == {
         "client_id": "alice",
@@ -209,6 +209,8 @@ async def test_a_client_has_limits_of_its_own(
         "max_position": None,
         "max_order_value": 4200.5,
         "min_display_percent": None,
+        "orders_per_second": 20,
+        "order_burst": None,
         "seq": engine.seq,
     }
     command = engine.commands[-1]
@@ -218,6 +220,7 @@ async def test_a_client_has_limits_of_its_own(
         client_id="alice",
         max_open_orders=1,
         max_order_value_e4=42_005_000,
+        orders_per_second=20,
     )
     refused = await order(gateway, alice, {**SELL, "price": 421})
     assert error(refused) == (422, "order_value_limit", None)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,10 +175,10 @@ async def test_without_a_key_nothing_is_changed(gateway: Gateway, bus: MemoryBus
     assert not any(isinstance(command, ReplaceOrder | MassCancel) for command in commands)
 
 
-async def test_without_an_answer_in_time_changes_are_pending_or_unknown(
+async def test_without_an_answer_in_time_changes_are_pending(
     bus: MemoryBus, engine: CoreEngine, tmp_path: Path
 ) -> None:
-    async with running_gateway(bus, tmp_path, answer_seconds=1.0) as gateway:
+    async with running_gateway(bus, tmp_path, answer_seconds=0.5) as gateway:
         await gateway.until_ready()
         alice = Trader(gateway, "alice", await gateway.open_account("alice"))
         engine.answering.clear()
@@ -185,9 +186,21 @@ async def test_without_an_answer_in_time_changes_are_pending_or_unknown(
         cancel = await alice.request("DELETE", "/orders")
         assert (replace.status_code, replace.json()) == (202, {"order_id": 7, "status": "pending"})
         assert (cancel.status_code, cancel.json()) == (202, {"status": "pending"})
+        engine.answering.set()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("PATCH", "/orders/7", {"quantity": 1}), ("DELETE", "/orders", None)],
+)
+async def test_without_a_confirm_in_time_changes_are_unknown(
+    bus: MemoryBus, engine: CoreEngine, tmp_path: Path, method: str, path: str, body: Any
+) -> None:
+    async with running_gateway(bus, tmp_path, answer_seconds=0.5) as gateway:
+        await gateway.until_ready()
+        alice = Trader(gateway, "alice", await gateway.open_account("alice"))
+        engine.answering.clear()
         bus.confirming.clear()
-        unknown = (503, "outcome_unknown", None)
-        assert await alice.refused("PATCH", "/orders/7", {"quantity": 1}) == unknown
-        assert await alice.refused("DELETE", "/orders") == unknown
+        assert await alice.refused(method, path, body) == (503, "outcome_unknown", None)
         bus.confirming.set()
         engine.answering.set()

@@ -12,10 +12,10 @@ from exchange_shared.units import format_time, now_us
 from order_entry_gateway.answers.pending import Pending
 from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.metrics import GatewayMetrics
-from order_entry_gateway.rate_limits import RateLimits
+from order_entry_gateway.rate_limits import ClientRates, RateLimit
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sequencing.confirmations import Confirmations
-from order_entry_gateway.sequencing.order_entry import OrderEntry
+from order_entry_gateway.sequencing.order_entry import OrderEntry, OrderFlow
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from tests.support.core_engine import CoreEngine
 from tests.support.gateway_traders import BUY, SELL, Trader, outcome
@@ -253,18 +253,24 @@ async def test_orders_expire_while_nobody_trades(
 async def test_the_clock_ticks_only_while_ready_and_the_bus_there_and_not_full(
     bus: MemoryBus,
 ) -> None:
-    readiness, limits, metrics = Readiness(), RateLimits(), GatewayMetrics()
+    readiness, metrics, unlimited = Readiness(), GatewayMetrics(), RateLimit("orders")
     entry = Publisher(bus, ORDER_ENTRY, "gateway", max_pending=2)
-    per_second = limits.per_second("orders", 0)
     order_entry = OrderEntry(
         bus=bus,
         entry=entry,
-        confirmations=Confirmations(Publisher(bus, DATA_FEED, "gateway"), per_second, metrics),
+        confirmations=Confirmations(Publisher(bus, DATA_FEED, "gateway"), unlimited, metrics),
         ids=OrderIds(now_us),
         pending=Pending(1),
         readiness=readiness,
         market_status=MarketStatus(),
-        orders_limit=per_second,
+        flow=OrderFlow(
+            rates=ClientRates(),
+            orders_limit=unlimited,
+            cancels_limit=unlimited,
+            max_queued=1,
+            max_unanswered=1,
+            max_lag_seconds=0,
+        ),
         answer_seconds=1,
         metrics=metrics,
         clock_us=now_us,

@@ -14,7 +14,9 @@ from tests.support.gateways import (
     WAIT_SECONDS,
     bearer,
     closed,
+    market_with_rate,
     receive,
+    receive_until,
     running_gateway,
     send,
     session,
@@ -27,7 +29,7 @@ async def test_a_client_that_does_not_read_is_ended_and_others_are_served(
 ) -> None:
     limits: dict[str, Any] = {
         "session_queue_bytes": 100_000,
-        "orders_per_second": 0,
+        "market": market_with_rate(0),
         "slow_consumer_seconds": 30,
     }
     async with running_gateway(bus, tmp_path, **limits) as gateway:
@@ -51,7 +53,7 @@ async def test_a_client_that_never_reads_does_not_keep_its_session(
 ) -> None:
     limits: dict[str, Any] = {
         "session_queue_bytes": 10_000,
-        "orders_per_second": 0,
+        "market": market_with_rate(0),
         "slow_consumer_seconds": 0.05,
     }
     async with running_gateway(bus, tmp_path, **limits) as gateway:
@@ -83,13 +85,15 @@ async def test_frames_over_the_rate_are_refused(
 async def test_orders_over_the_rate_are_refused_with_their_ref(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    async with running_gateway(bus, tmp_path, orders_per_second=3) as gateway:
+    async with running_gateway(bus, tmp_path, market=market_with_rate(3)) as gateway:
         await gateway.until_ready()
         api_key = await gateway.open_account("alice")
         async with session(gateway, api_key) as connection:
-            await send(connection, type="batch", ref=1, orders=[SELL] * 4)
-            frame = await receive(connection)
-            assert (frame["ref"], frame["error"]["code"]) == (1, "rate_limited")
+            await send(connection, type="batch", ref=1, orders=[SELL] * 30)
+            await send(connection, type="batch", ref=2, orders=[SELL])
+            frame = await receive_until(connection, 2)
+            assert frame["error"]["code"] == "rate_limited"
+            assert frame["retry_after"] in (9, 10)
 
 
 async def test_a_client_may_have_only_so_many_sessions(

@@ -32,6 +32,14 @@ id = "AAPL"
 reference_price = 230.00
 """
 JSON = {"Content-Type": "application/json"}
+
+
+def market_with_rate(orders_per_second: int, order_burst: int = 1) -> str:
+    """The market, in which every client may send orders so fast."""
+    rate = f"orders_per_second = {orders_per_second}\norder_burst = {order_burst}\n"
+    return f"{MARKET}[risk]\n{rate}"
+
+
 WAIT_SECONDS = 10.0
 OPERATOR_KEY = "key-of-the-operator-0123456789"
 SELL = {"security_id": "MSFT", "side": "sell", "type": "limit", "quantity": 10, "price": 420.5}

@@ -142,6 +142,7 @@ class Operators:
             "max_position": random.choice((None, None, 50, 200, 1_000)),
             "max_order_value_e4": random.choice((None, None, 80_000, 500_000)),
             "min_display_ppm": random.choice((None, None, 0, 100_000)),
+            "orders_per_second": random.choice((None, 0, 50)),
         }
 
     def _terms(self, _number: int, _time_us: int) -> _Draft:

@@ -25,6 +25,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 class _Envelope(msgspec.Struct):
     ref: int | None = None
     error: Any = None
+    retry_after: float | None = None
     answer: msgspec.Raw = msgspec.Raw()
     answers: list[msgspec.Raw] = []
     reports: list[Report] = []
@@ -161,7 +162,7 @@ class OrderSession:
         """
         envelope = _decode(await connection.recv(decode=False))
         if envelope.error is not None:
-            self._refusal = problem_error(envelope.error)
+            self._refusal = problem_error(envelope.error, None, envelope.retry_after)
             return False
         try:
             await self._on_login()
@@ -180,7 +181,7 @@ class OrderSession:
         envelope = _decode(message)
         if envelope.ref is None:
             if envelope.error is not None:
-                self._refusal = problem_error(envelope.error)
+                self._refusal = problem_error(envelope.error, None, envelope.retry_after)
             self._on_reports(envelope.reports)
             for report in envelope.reports:
                 self._readers.put(report)
@@ -189,7 +190,7 @@ class OrderSession:
         if answer is None or answer.done():
             return
         if envelope.error is not None:
-            answer.set_exception(problem_error(envelope.error))
+            answer.set_exception(problem_error(envelope.error, None, envelope.retry_after))
         else:
             answer.set_result(envelope.answers or [envelope.answer])
 

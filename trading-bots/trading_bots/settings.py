@@ -53,7 +53,7 @@ class BotSettings(BaseSettings):
     interval_seconds: float | None = Field(default=None, gt=0)
     """The mean time between two decisions; the strategy's own where it is not set."""
 
-    orders_per_second: float = Field(default=500.0, gt=0)
+    orders_per_second: float = Field(default=90.0, gt=0)
     """How much load `flood` makes."""
 
     seed: int | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from exchange_shared.messages import (
+    ClientLimitsSet,
     OrderRejected,
     OrderRepeated,
     OrderReport,
@@ -27,6 +28,7 @@ class Changes:
     """Rows to append (with their report_seq), and things whose latest state is to be written."""
 
     clients: list[Account] = field(default_factory=list)
+    limits: dict[str, ClientLimitsSet] = field(default_factory=dict)
     order_reports: list[tuple[int, OrderAnswer]] = field(default_factory=list)
     trades: list[tuple[int, TradeExecuted]] = field(default_factory=list)
     settlements: list[tuple[int, TradeSettled]] = field(default_factory=list)

@@ -43,7 +43,6 @@ _WITHOUT_EFFECT = (
     AccountConfirmed,
     RequestRejected,
     MassCancelled,
-    ClientLimitsSet,
     ClientSuspended,
     MarketStateSet,
     MarketClockChanged,
@@ -75,6 +74,7 @@ class Projections:
             **dict.fromkeys(_WITHOUT_EFFECT, self._nothing),
             SecurityListed: self._security_listed,
             AccountOpened: self._account_opened,
+            ClientLimitsSet: self._client_limits_set,
             OrderAccepted: self._order_accepted,
             OrderRejected: self._order_rejected,
             OrderRepeated: self._order_answered,
@@ -163,6 +163,9 @@ class Projections:
         self.know_client(account)
         self.changes.clients.append(account)
         self.changes.account(account)
+
+    def _client_limits_set(self, event: ClientLimitsSet) -> None:
+        self.changes.limits[event.client_id] = event
 
     def _account_funded(self, report: AccountFunded) -> None:
         account = self.account(report.client_id)

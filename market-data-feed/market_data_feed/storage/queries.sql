@@ -36,6 +36,13 @@ WHERE excluded.status <> 'rejected';
 INSERT INTO client (client_id, api_key_hash, opened_us, opening_equity_e4)
 SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]);
 
+-- name: upsert_client_rates
+INSERT INTO client_rate (client_id, orders_per_second, order_burst)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+ON CONFLICT (client_id) DO UPDATE SET
+    orders_per_second = excluded.orders_per_second,
+    order_burst = excluded.order_burst;
+
 -- name: upsert_securities
 INSERT INTO security (
     security_id, last_e4, volume, trades, seq, time_us, state, auction, until_us,

@@ -46,6 +46,7 @@ class Rows(NamedTuple):
     """What one transaction writes, as it was when it was taken."""
 
     clients: list[Row]
+    client_rates: list[Row]
     securities: list[Row]
     balances: list[Row]
     holdings: list[Row]
@@ -63,6 +64,10 @@ class Rows(NamedTuple):
                 (account.client_id, account.api_key_hash, account.opened_us,
                  account.opening_equity_e4)
                 for account in changes.clients
+            ],
+            client_rates=[
+                (event.client_id, event.orders_per_second, event.order_burst)
+                for event in changes.limits.values()
             ],
             securities=[_security_row(found) for found in changes.securities],
             balances=[

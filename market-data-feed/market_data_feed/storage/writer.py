@@ -222,6 +222,7 @@ async def _execute(
 ) -> None:
     rows = transaction.rows
     await _run(connection, queries["insert_clients"], rows.clients)
+    await _run(connection, queries["upsert_client_rates"], rows.client_rates)
     await _run(connection, queries["upsert_securities"], rows.securities)
     await _run(connection, queries["upsert_balances"], rows.balances)
     await _run(connection, queries["upsert_holdings"], rows.holdings)

@@ -132,6 +132,8 @@ class LimitsAnswer(msgspec.Struct):
     max_position: int | None
     max_order_value: Amount | None
     min_display_percent: Amount | None
+    orders_per_second: int | None
+    order_burst: int | None
     seq: int
 
 

@@ -52,6 +52,8 @@ def _limits(event: ClientLimitsSet) -> LimitsAnswer:
         max_position=event.max_position,
         max_order_value=amount(event.max_order_value_e4),
         min_display_percent=amount(event.min_display_ppm),
+        orders_per_second=event.orders_per_second,
+        order_burst=event.order_burst,
         seq=event.seq,
     )
 

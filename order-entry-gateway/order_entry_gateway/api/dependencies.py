@@ -40,6 +40,7 @@ class Gateway:
     order_entry: OrderEntry
     sessions: Sessions
     frames_limit: RateLimit
+    refusals_limit: RateLimit
     new_clients_limit: RateLimit
 
     def client_of(self, given: GivenKey) -> str:

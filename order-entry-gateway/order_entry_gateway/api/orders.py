@@ -96,7 +96,7 @@ def add_changes(calls: APIRouter, gateway: Gateway) -> None:
         id_ = _order_id(order_id)
         wanted = parse_replace(ReplaceRequest, await read_json(request))
         waiter = Waiter()
-        await gateway.order_entry.replace(client_id, id_, wanted, waiter.set)
+        gateway.order_entry.replace(client_id, id_, wanted, waiter.set)
         return await waiter.response()
 
     @calls.delete(
@@ -111,7 +111,7 @@ def add_changes(calls: APIRouter, gateway: Gateway) -> None:
     async def cancel(order_id: str, credentials: Credentials) -> Response:
         client_id = gateway.client_of(credentials)
         waiter = Waiter()
-        await gateway.order_entry.cancel(client_id, _order_id(order_id), waiter.set)
+        gateway.order_entry.cancel(client_id, _order_id(order_id), waiter.set)
         return await waiter.response()
 
     @calls.delete(
@@ -129,7 +129,7 @@ def add_changes(calls: APIRouter, gateway: Gateway) -> None:
         """Which ones is said by the query parameters alone: a body is refused."""
         client_id = gateway.client_of(credentials)
         waiter = Waiter()
-        await gateway.order_entry.mass_cancel(client_id, which, waiter.set)
+        gateway.order_entry.mass_cancel(client_id, which, waiter.set)
         return await waiter.response()
 
 

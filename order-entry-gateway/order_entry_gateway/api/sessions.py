@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from exchange_shared.http import ApiError, Connection, decode_json
 from exchange_shared.http.failed_keys import GivenKey, address_of
 from order_entry_gateway.answers.answers import Answer, encode_answer
+from order_entry_gateway.answers.refusals import EngineRefusal
 from order_entry_gateway.feed_tail.execution_reports import Report
 from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.requests.parsing import parse, parse_replace
@@ -32,6 +33,9 @@ from order_entry_gateway.settings import GatewaySettings
 
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
+
+FRAME_BYTES = 4_096
+"""A longer frame counts as several."""
 
 _REQUESTS = ("new", "batch", "replace", "cancel", "mass_cancel")
 """The types of frames that only a session that is logged in may send."""
@@ -110,6 +114,7 @@ class Session:
         client_of: Callable[[GivenKey], str],
         order_entry: OrderEntry,
         frames_limit: RateLimit,
+        refusals_limit: RateLimit,
         settings: GatewaySettings,
     ) -> None:
         self._websocket = websocket
@@ -118,6 +123,7 @@ class Session:
         self._client_of = client_of
         self._order_entry = order_entry
         self._frames_limit = frames_limit
+        self._refusals_limit = refusals_limit
         self._settings = settings
         self._client_id: str | None = None
         self._frames: deque[bytes] = deque()
@@ -156,10 +162,11 @@ class Session:
                 task.result()
 
     def send(self, frame: bytes) -> None:
-        """Queue a frame; a session whose queue is full is told so and closed."""
+        """Queue a frame; a session that has too much to read already is told so and closed."""
         if self._closing:
             return
-        if self._queued_bytes + len(frame) > self._settings.session_queue_bytes:
+        total = self._queued_bytes + len(frame)
+        if self._queued_bytes and total > self._settings.session_queue_bytes:
             message = f"{self._queued_bytes} bytes wait to be read; log in again, and read faster"
             self._close(TRY_AGAIN_LATER, ApiError(503, "slow_consumer", message))
             return
@@ -180,7 +187,7 @@ class Session:
         self._frames.clear()
         self._queued_bytes = 0
         self._closing = (code, error.code)
-        self._put(encode_answer({"type": "error", "ref": ref, **error.body()}))
+        self._put(_error_frame(error, ref))
         log.info("session_closed", client_id=self._client_id, reason=error.code)
         if self._reader:
             self._reader.cancel()
@@ -208,21 +215,34 @@ class Session:
                 return  # the peer or the server has closed it, which the reader sees too
 
     async def _read(self) -> None:
+        """Act on one frame after the other; other sessions get their turns in between."""
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
             ref = None
             try:
-                await self._frames_limit.check(self._name)
-                content = decode_json(message.get("text") or message.get("bytes") or b"")
+                frame = message.get("text") or message.get("bytes") or b""
+                self._frames_limit.check(self._name, 1 + len(frame) // FRAME_BYTES)
+                content = decode_json(frame)
                 ref = _ref_of(content)
                 await self._handle(content, ref)
             except ApiError as error:
                 self._refuse(error, ref)
+            await asyncio.sleep(0)
 
-    def _refuse(self, error: ApiError, ref: Any) -> None:
-        self.send(encode_answer({"type": "error", "ref": ref, **error.body()}))
+    def _refuse(self, error: ApiError, ref: Any, count: int = 1) -> None:
+        if self._may_be_refused(count if _is_own_fault(error) else 0, ref):
+            self.send(_error_frame(error, ref))
+
+    def _may_be_refused(self, count: int, ref: Any) -> bool:
+        """Count what the gateway refuses; whoever goes on and on is told so and closed."""
+        try:
+            if count and not self._closing:
+                self._refusals_limit.check(self._client_id or self._name, count)
+        except ApiError as error:
+            self._close(POLICY_VIOLATION, error, ref)
+        return not self._closing
 
     async def _handle(self, content: Any, ref: Any) -> None:
         """Act on one request. Raises `ApiError`."""
@@ -246,18 +266,21 @@ class Session:
 
         if kind == "batch":
             batch = parse(BatchFrame, content)
-            await entry.new_orders(
-                client_id, batch.orders, lambda answers: self._answer_batch(ref, answers)
-            )
+            try:
+                await entry.new_orders(
+                    client_id, batch.orders, lambda answers: self._answer_batch(ref, answers)
+                )
+            except ApiError as error:
+                self._refuse(error, ref, len(batch.orders))
         elif kind == "new":
             await entry.new_orders(client_id, [parse(NewFrame, content).order], answered)
         elif kind == "replace":
             replace = parse_replace(ReplaceFrame, content)
-            await entry.replace(client_id, replace.order_id, replace, answered)
+            entry.replace(client_id, replace.order_id, replace, answered)
         elif kind == "cancel":
-            await entry.cancel(client_id, parse(CancelFrame, content).order_id, answered)
+            entry.cancel(client_id, parse(CancelFrame, content).order_id, answered)
         else:
-            await entry.mass_cancel(client_id, parse(MassCancelFrame, content), answered)
+            entry.mass_cancel(client_id, parse(MassCancelFrame, content), answered)
 
     def _logged_in(self) -> str:
         if self._client_id is None:
@@ -277,6 +300,7 @@ class Session:
 
     def _log_in(self, client_id: str, ref: Any) -> None:
         try:
+            self._refusals_limit.check_recovered(client_id)
             self._connection.prove(client_id)
             self._connection.begin()
             self._sessions.log_in(client_id, self)
@@ -293,7 +317,26 @@ class Session:
             self.send(encode_answer({"type": kind, "ref": ref, "answer": answer}))
 
     def _answer_batch(self, ref: Any, answers: list[Answer]) -> None:
-        self.send(encode_answer({"type": "batch", "ref": ref, "answers": answers}))
+        if self._may_be_refused(sum(map(_is_own_fault, answers)), ref):
+            self.send(encode_answer({"type": "batch", "ref": ref, "answers": answers}))
+
+
+def _is_own_fault(answer: Answer) -> bool:
+    """Whether the gateway had work with a request that its client should not have sent."""
+    return (
+        isinstance(answer, ApiError)
+        and not isinstance(answer, EngineRefusal)
+        and answer.status < 500
+        and answer.code != "withdrawn"
+    )
+
+
+def _error_frame(error: ApiError, ref: Any) -> bytes:
+    """A refusal; `retry_after` is what the header would say over HTTP."""
+    content = {"type": "error", "ref": ref, **error.body()}
+    if error.retry_after_seconds is not None:
+        content["retry_after"] = error.retry_after_seconds
+    return encode_answer(content)
 
 
 def _ref_of(content: Any) -> Any:

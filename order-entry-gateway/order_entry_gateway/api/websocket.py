@@ -22,6 +22,8 @@ def add_websocket(app: FastAPI, gateway: Gateway) -> None:
                 bearer_key(websocket.headers.get("authorization")), address_of(websocket)
             )
             client_id = None if given.api_key is None else gateway.client_of(given)
+            if client_id is not None:
+                gateway.refusals_limit.check_recovered(client_id)
             session = Session(
                 websocket,
                 current_connection(),
@@ -29,6 +31,7 @@ def add_websocket(app: FastAPI, gateway: Gateway) -> None:
                 client_of=gateway.client_of,
                 order_entry=gateway.order_entry,
                 frames_limit=gateway.frames_limit,
+                refusals_limit=gateway.refusals_limit,
                 settings=gateway.settings,
             )
             gateway.sessions.enter(session)

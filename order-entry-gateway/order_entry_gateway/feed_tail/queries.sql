@@ -4,6 +4,11 @@
 -- The keys of all clients that the feed has stored.
 SELECT client_id, api_key_hash FROM client;
 
+-- name: client_rates
+-- The rates of clients for whom the operator has set one that is not that of everybody.
+SELECT client_id, orders_per_second, order_burst FROM client_rate
+WHERE orders_per_second IS NOT NULL OR order_burst IS NOT NULL;
+
 -- name: securities
 -- The securities that the feed has stored, and the states in which they were.
 SELECT security_id, tick_e4, lot_quantity, reference_price_e4, state, auction, until_us

@@ -26,6 +26,7 @@ from order_entry_gateway.feed_tail.execution_reports import Report
 from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.feed_tail.stored import load_stored
 from order_entry_gateway.market_status import MarketStatus
+from order_entry_gateway.rate_limits import ClientRates
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from order_entry_gateway.settings import SERVICE
@@ -40,6 +41,7 @@ class Tail:
         self,
         *,
         keys: KeyTable,
+        rates: ClientRates,
         ids: OrderIds,
         market: MarketStatus,
         clock: ClockWatch,
@@ -48,15 +50,18 @@ class Tail:
         fills: KnownFills,
         reports: ReportCollector,
         send_reports: Callable[[str, list[Report]], None],
+        answers_came: Callable[[], None],
         listener: Listener,
     ) -> None:
         self._keys = keys
+        self._rates = rates
         self._ids = ids
         self._market = market
         self._readiness = readiness
         self._answers = answers
         self._reports = reports
         self._send_reports = send_reports
+        self._answers_came = answers_came
         own: dict[type, Callable[[Any], None]] = {
             AccountOpened: self._learn_key,
             Heartbeat: listener.hear,
@@ -65,6 +70,7 @@ class Tail:
         takers = (
             own,
             market.handlers,
+            rates.handlers,
             clock.handlers,
             answers.handlers,
             fills.handlers,
@@ -88,7 +94,9 @@ class Tail:
         stored = LogPosition()
         if dsn is not None:
             stored = await until_possible(
-                lambda: load_stored(dsn, self._keys, self._ids, self._market, self._readiness),
+                lambda: load_stored(
+                    dsn, self._keys, self._rates, self._ids, self._market, self._readiness
+                ),
                 self._readiness.keys_wait_for,
             )
         log.info("api_keys_loaded", clients=len(self._keys), position=stored.position)
@@ -122,6 +130,7 @@ class Tail:
         self._answers.end_of_message()
         for client_id, reports in self._reports.end_of_message().items():
             self._send_reports(client_id, reports)
+        self._answers_came()
 
     def _raise_floor(self, records: list[Any]) -> None:
         """Until the engine has answered, all ids in the log are of earlier commands."""

@@ -58,10 +58,8 @@ def parse(model: type[Model], value: Any) -> Model:
         raise _named(error) from None
 
 
-def new_orders(
-    values: list[Any], client_id: str, ids: list[int], time_us: int, seen_seq: int
-) -> list[NewOrder | ApiError]:
-    """The command for each order, under the id in its place, or why it is refused.
+def new_orders(values: list[Any], client_id: str, seen_seq: int) -> list[NewOrder | ApiError]:
+    """The command for each order, still without its id and its time, or why it is refused.
 
     `seen_seq` is the last event that this gateway has seen. A refusal is 422 for its shape, and 403
     for somebody else's `client_id`.
@@ -71,10 +69,8 @@ def new_orders(
     except ValidationError:
         requests = [_parse_order(value) for value in values]
     return [
-        request
-        if isinstance(request, ApiError)
-        else _new_order(request, client_id, order_id, time_us, seen_seq)
-        for request, order_id in zip(requests, ids, strict=True)
+        request if isinstance(request, ApiError) else _new_order(request, client_id, seen_seq)
+        for request in requests
     ]
 
 
@@ -110,9 +106,7 @@ def _parse_order(value: Any) -> OrderRequest | ApiError:
         return refusal
 
 
-def _new_order(
-    request: OrderRequest, client_id: str, order_id: int, time_us: int, seen_seq: int
-) -> NewOrder | ApiError:
+def _new_order(request: OrderRequest, client_id: str, seen_seq: int) -> NewOrder | ApiError:
     if request.client_id is not None and request.client_id != client_id:
         message = f"the API key belongs to {client_id}, not to {request.client_id}"
         return ApiError(403, "not_your_account", message, "client_id")
@@ -120,8 +114,8 @@ def _new_order(
     options = {_OPTIONS[name]: getattr(request, name) for name in used}
     try:
         return NewOrder(
-            time_us=time_us,
-            order_id=order_id,
+            time_us=0,
+            order_id=0,
             client_id=client_id,
             security_id=request.security_id,
             side=request.side,

@@ -1,7 +1,7 @@
 """The gateway's own reports on `data_feed`: each order was confirmed for sequencing, or denied."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -32,24 +32,14 @@ class Confirmations:
         """Report the orders among commands that are now durable."""
         time_us = now_us()
         reports = [
-            OrderReport(
-                time_us=time_us,
-                status="confirmed",
-                client_id=order.client_id,
-                order_id=order.order_id,
-                security_id=order.security_id,
-                side=order.side,
-                quantity=order.quantity,
-                price_e4=order.price_e4,
-                client_order_id=order.client_order_id,
-            )
+            _report(order, time_us, "confirmed")
             for order in commands
             if isinstance(order, NewOrder)
         ]
         if reports:
             self._publisher.put(reports)
 
-    async def denied(
+    def denied(
         self, client_id: str, refusals: Sequence[tuple[Any, ApiError]], unconfirmed: int
     ) -> None:
         """Report orders (decoded JSON) that were refused, with what of them was well-formed.
@@ -59,8 +49,11 @@ class Confirmations:
         """
         for _, refusal in refusals:
             self._metrics.refused.labels(refusal.code).inc()
-        allowed = await self._denials_limit.allows(client_id, len(refusals))
-        if not allowed or not self.room_for(unconfirmed + len(refusals)):
+        if not self.room_for(unconfirmed + len(refusals)):
+            return
+        try:
+            self._denials_limit.check(client_id, len(refusals))
+        except ApiError:
             return
         time_us = now_us()
         self._publisher.put(
@@ -76,3 +69,31 @@ class Confirmations:
                 for value, refusal in refusals
             ]
         )
+
+    def withdrawn(self, order: NewOrder, refusal: ApiError) -> None:
+        """Report an order that was not sent after all; there is room, as for all taken in."""
+        self._metrics.refused.labels(refusal.code).inc()
+        report = _report(order, now_us(), "denied", refusal.code, refusal.message)
+        self._publisher.put([report])
+
+
+def _report(
+    order: NewOrder,
+    time_us: int,
+    status: Literal["confirmed", "denied"],
+    reason: str | None = None,
+    message: str | None = None,
+) -> OrderReport:
+    return OrderReport(
+        time_us=time_us,
+        status=status,
+        client_id=order.client_id,
+        order_id=order.order_id or None,
+        security_id=order.security_id,
+        side=order.side,
+        quantity=order.quantity,
+        price_e4=order.price_e4,
+        client_order_id=order.client_order_id,
+        reason=reason,
+        message=message,
+    )

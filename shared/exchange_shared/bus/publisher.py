@@ -65,7 +65,7 @@ class Publisher:
 
     A lone record leaves at once; under load batches grow by themselves. Records put together are
     read together, however many messages it takes. `run` does the publishing and must be running as
-    a task.
+    a task. Records may also wait elsewhere, in an order of their own, until a message is made up.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Publisher:
         self._max_pending = max_pending
         self._on_confirmed = on_confirmed
         self._groups: deque[Records] = deque()
+        self._supply: Callable[[int], Records] | None = None
         self._pending = 0
         self._confirmed_seq = next_seq - 1
         self._arrived = asyncio.Event()
@@ -140,6 +141,22 @@ class Publisher:
             self._take_in(records)
         return self.last_seq
 
+    def take_from(self, supply: Callable[[int], Records]) -> None:
+        """Fill each message up with what `supply` gives when it is asked for so many at most."""
+        self._supply = supply
+
+    def wake(self) -> None:
+        """Ask the supply, as soon as a message can be made up."""
+        self._arrived.set()
+
+    async def drain(self) -> None:
+        """Return once everything is durable, also what the supply gives."""
+        self.wake()
+        async with self._progressed:
+            await self._progressed.wait_for(
+                lambda: not self._pending and not self._arrived.is_set()
+            )
+
     async def wait_confirmed(self, seq: int) -> None:
         """Return once record `seq` is durable."""
         async with self._progressed:
@@ -154,13 +171,13 @@ class Publisher:
         while True:
             await self._arrived.wait()
             records = self._take()
-            first_seq = self._confirmed_seq + 1
-            body = encode_batch(self._source, first_seq, records)
-            await self._batches.publish(body)
-            self._confirmed_seq += len(records)
-            self._pending -= len(records)
-            if self._on_confirmed:
-                self._on_confirmed(records)
+            if records:
+                body = encode_batch(self._source, self._confirmed_seq + 1, records)
+                await self._batches.publish(body)
+                self._confirmed_seq += len(records)
+                self._pending -= len(records)
+                if self._on_confirmed:
+                    self._on_confirmed(records)
             async with self._progressed:
                 self._progressed.notify_all()
 
@@ -169,10 +186,21 @@ class Publisher:
         return self.room_for(count) or not self._pending
 
     def _take(self) -> Records:
-        """The records of the next message: whole groups, up to the batch size, at least one."""
-        records = list(self._groups.popleft())
+        """The records of the next message: whole groups, up to the batch size; then the supply."""
+        records = list(self._groups.popleft()) if self._groups else []
         while self._groups and len(records) + len(self._groups[0]) <= self._max_batch:
             records.extend(self._groups.popleft())
         if not self._groups:
             self._arrived.clear()
+            if self._supply is not None and len(records) < self._max_batch:
+                records.extend(self._supplied(self._supply, self._max_batch - len(records)))
+        return records
+
+    def _supplied(self, supply: Callable[[int], Records], room: int) -> Records:
+        """What the supply gives; it is asked again at once when it may have more."""
+        records = supply(room)
+        self._pending += len(records)
+        self._next_seq += len(records)
+        if len(records) == room:
+            self._arrived.set()
         return records

@@ -15,6 +15,7 @@ from exchange_shared.messages.values import (
     DisplayPpm,
     DurationUs,
     MarginPpm,
+    PerSecond,
     PriceE4,
     Quantity,
     SelfTradePrevention,
@@ -81,13 +82,16 @@ class SecurityTerms(msgspec.Struct, frozen=True, gc=False, metaclass=FieldList):
 class ClientLimits(msgspec.Struct, frozen=True, metaclass=FieldList):
     """What a client may have; `None` is no limit, or, of a client's own limits, the market's.
 
-    `min_display_ppm` is how much of an iceberg is displayed at the least.
+    `min_display_ppm` is how much of an iceberg is displayed at the least. `orders_per_second` (0:
+    no limit) and `order_burst` are kept by the gateways, which ask how fast orders come.
     """
 
     max_open_orders: Count | None = None
     max_position: Count | None = None
     max_order_value_e4: ValueE4 | None = None
     min_display_ppm: DisplayPpm | None = None
+    orders_per_second: PerSecond | None = None
+    order_burst: Count | None = None
 
 
 class OrderOptions(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, metaclass=FieldList):

@@ -24,6 +24,7 @@ DurationUs = Annotated[int, msgspec.Meta(ge=0, le=7 * 86_400_000_000)]
 StepUs = Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400_000_000)]
 Seq = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Count = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
+PerSecond = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 TrailPpm = Annotated[int, msgspec.Meta(ge=1, le=PPM - 1)]
 TimeUs = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 

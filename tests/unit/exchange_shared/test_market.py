@@ -39,6 +39,8 @@ max_open_orders = 500
 max_position = 1_000_000
 max_order_value = 250_000.01
 min_display_percent = 0.25
+orders_per_second = 0
+order_burst = 20
 [schedule]
 timezone = "America/New_York"
 days = ["wed", "mon"]
@@ -101,6 +103,8 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             taker_fee_ppm=0,
             max_open_orders=1_000,
             min_display_ppm=10_000,
+            orders_per_second=100,
+            order_burst=500,
             max_time_step_us=60_000_000,
         ),
         ListSecurity(
@@ -130,6 +134,8 @@ def test_amounts_are_exact(tmp_path: Path) -> None:
             max_position=1_000_000,
             max_order_value_e4=2_500_000_100,
             min_display_ppm=2_500,
+            orders_per_second=0,
+            order_burst=20,
             max_time_step_us=60_000_000,
         ),
         ListSecurity(
@@ -271,6 +277,8 @@ def test_every_command_needs_an_id(tmp_path: Path) -> None:
         (MINIMAL + "[risk]\nmax_order_value = 0.00001", "four decimals"),
         (MINIMAL + "[risk]\nmin_display_percent = 100.1", "risk.min_display_percent"),
         (MINIMAL + "[risk]\nmin_display_percent = -1", "risk.min_display_percent"),
+        (MINIMAL + "[risk]\norders_per_second = -1", "risk.orders_per_second"),
+        (MINIMAL + "[risk]\norder_burst = 0", "risk.order_burst"),
         (MINIMAL + "[risk]\nmax_loss = 1", "risk.max_loss"),
         (MINIMAL + HOURS.replace("UTC", "Mars/Base"), "schedule.timezone: a time zone that"),
         (MINIMAL + HOURS.replace('"UTC"', "5"), "schedule.timezone"),

@@ -24,7 +24,7 @@ class Flood:
     """Sends `orders_per_second` orders of one share, in a batch at each interval."""
 
     def __init__(
-        self, rng: Random, interval_seconds: float = 0.1, orders_per_second: float = 500.0
+        self, rng: Random, interval_seconds: float = 0.1, orders_per_second: float = 90.0
     ) -> None:
         self._rng = rng
         self._interval_seconds = interval_seconds

@@ -248,3 +248,47 @@ async def test_groups_that_are_put_when_there_is_room_stay_together(bus: MemoryB
         await publisher.wait_confirmed(5)
 
     assert published(bus) == [(1, [1, 2]), (3, [3, 4, 5])]
+
+
+class Waiting:
+    """Records that wait elsewhere, in an order of their own."""
+
+    def __init__(self, *waiting: CancelOrder) -> None:
+        self.waiting = list(waiting)
+        self.asked: list[int] = []
+
+    def give(self, room: int) -> Records:
+        self.asked.append(room)
+        given, self.waiting = self.waiting[:room], self.waiting[room:]
+        return given
+
+
+async def test_a_message_is_filled_up_from_what_waits_elsewhere_at_the_last_moment(
+    bus: MemoryBus,
+) -> None:
+    publisher = Publisher(bus, ORDER_ENTRY, SOURCE, max_batch=3)
+    supply = Waiting()
+    publisher.take_from(supply.give)
+    bus.confirming.clear()
+    async with running(publisher):
+        publisher.put([record(1)])
+        await until_published(bus, 1)
+        supply.waiting = records(6, 10)
+        publisher.wake()
+        publisher.put([record(2)])
+        bus.confirming.set()
+        await publisher.drain()
+    assert published(bus) == [(1, [1]), (2, [2, 6, 7]), (5, [8, 9, 10])]
+    assert supply.asked == [2, 2, 3, 3]
+    assert (publisher.last_seq, publisher.confirmed_seq, publisher.pending) == (7, 7, 0)
+
+
+async def test_a_supply_that_has_nothing_is_no_message(bus: MemoryBus) -> None:
+    publisher = Publisher(bus, ORDER_ENTRY, SOURCE)
+    supply = Waiting()
+    publisher.take_from(supply.give)
+    async with running(publisher):
+        await publisher.drain()
+        publisher.put([record(1)])
+        await publisher.drain()
+    assert published(bus) == [(1, [1])]

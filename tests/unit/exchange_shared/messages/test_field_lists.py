@@ -69,6 +69,8 @@ LIMITS: dict[str, Any] = {
     "max_position": 16,
     "max_order_value_e4": 17,
     "min_display_ppm": 0,
+    "orders_per_second": 0,
+    "order_burst": None,
 }
 MARKET: dict[str, Any] = {
     "request_id": 2,

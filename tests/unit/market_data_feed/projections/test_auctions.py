@@ -204,10 +204,12 @@ def test_an_order_that_is_taken_out_frees_what_it_held(
     assert (projections.accounts["bob"].held_e4, levels(maker)) == (0, ([], []))
 
 
-def test_answers_to_an_operator_change_nothing(maker: EventMaker) -> None:
+def test_of_answers_to_an_operator_only_limits_are_stored(
+    maker: EventMaker,
+) -> None:
     maker.made(MarketStateSet, request_id=1, count=2)
     maker.made(ClientSuspended, request_id=2, client_id="bob", suspended=True, count=0)
-    maker.made(
+    limits = maker.made(
         ClientLimitsSet,
         request_id=3,
         client_id="bob",
@@ -220,7 +222,7 @@ def test_answers_to_an_operator_change_nothing(maker: EventMaker) -> None:
     before = maker.projected()
     for event in maker.events[-3:]:
         projections.apply(event)
-    assert projections.take_changes() == Changes()
+    assert projections.take_changes() == Changes(limits={"bob": limits})
     assert (projections.accounts, projections.orders) == (before.accounts, before.orders)
 
 

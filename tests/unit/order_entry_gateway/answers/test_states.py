@@ -290,8 +290,10 @@ def test_limits_and_listings_are_answered_with_what_they_are_now() -> None:
         max_position=None,
         max_order_value_e4=12_345,
         min_display_ppm=2_500,
+        orders_per_second=7,
+        order_burst=8,
     )
-    assert desk.message(limits) == [[LimitsAnswer("alice", 3, None, 1.2345, 0.25, 5)]]
+    assert desk.message(limits) == [[LimitsAnswer("alice", 3, None, 1.2345, 0.25, 7, 8, 5)]]
     terms = {"tick_e4": 100, "reference_price_e4": 4_200_000, "granted_quantity": 0}
     desk.ask(ListSecurity(time_us=TIME_US, request_id=2, security_id="MSFT", **terms))
     event = listed(6, 2, state="auction", auction="opening")

@@ -8,7 +8,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from exchange_shared.http import current_connection
 from order_entry_gateway.api.sessions import Session, Sessions
-from order_entry_gateway.rate_limits import RateLimits
+from order_entry_gateway.rate_limits import RateLimit
 from order_entry_gateway.settings import GatewaySettings
 
 
@@ -43,7 +43,8 @@ async def serve(socket: Any) -> None:
         sessions=Sessions(settings),
         client_of=no_requests,
         order_entry=no_requests,
-        frames_limit=RateLimits().per_second("frames", 0),
+        frames_limit=RateLimit("frames"),
+        refusals_limit=RateLimit("refused requests"),
         settings=settings,
     )
     async with asyncio.timeout(10):

@@ -31,22 +31,22 @@ from tests.support.bad_orders import GOOD_ORDER, bad_orders
 
 def command(value: Any) -> NewOrder:
     """The command that an order of alice becomes."""
-    (order,) = new_orders([value], "alice", [77], 1_000, 5)
+    (order,) = new_orders([value], "alice", 5)
     assert isinstance(order, NewOrder), order
     return order
 
 
 def refusal(value: Any) -> tuple[int, str, str | None]:
     """Status, code and field of the refusal of an order of alice."""
-    (order,) = new_orders([value], "alice", [77], 1_000, 5)
+    (order,) = new_orders([value], "alice", 5)
     assert isinstance(order, ApiError), order
     return order.status, order.code, order.field
 
 
 def test_a_full_order_becomes_a_command_with_exact_integers() -> None:
     assert command(GOOD_ORDER) == NewOrder(
-        time_us=1_000,
-        order_id=77,
+        time_us=0,
+        order_id=0,
         client_id="alice",
         security_id="MSFT",
         side="buy",
@@ -62,8 +62,8 @@ def test_a_full_order_becomes_a_command_with_exact_integers() -> None:
 def test_a_market_order_needs_neither_a_price_nor_any_option() -> None:
     order = {"security_id": "BRK.B", "side": "sell", "type": "market", "quantity": 10_000_000}
     assert command(order) == NewOrder(
-        time_us=1_000,
-        order_id=77,
+        time_us=0,
+        order_id=0,
         client_id="alice",
         security_id="BRK.B",
         side="sell",
@@ -110,11 +110,10 @@ def test_somebody_elses_client_id_is_forbidden() -> None:
 def test_a_bad_order_in_a_batch_does_not_spoil_the_others() -> None:
     other = {**GOOD_ORDER, "client_order_id": "order 2", "price": 7}
     values = [GOOD_ORDER, {**GOOD_ORDER, "quantity": 0}, other, {**GOOD_ORDER, "client_id": "bob"}]
-    answers = new_orders(values, "alice", [1, 2, 3, 4], 1_000, 5)
+    answers = new_orders(values, "alice", 5)
     assert [
-        (answer.order_id, answer.client_order_id) if isinstance(answer, NewOrder) else "refused"
-        for answer in answers
-    ] == [(1, "order 1"), "refused", (3, "order 2"), "refused"]
+        answer.client_order_id if isinstance(answer, NewOrder) else "refused" for answer in answers
+    ] == ["order 1", "refused", "order 2", "refused"]
 
 
 def test_the_report_of_a_bad_order_shows_its_well_formed_fields() -> None:
@@ -207,12 +206,12 @@ TRAIL = {**STOP, "type": "trailing_stop"}
 )
 def test_a_stop_has_its_own_fields(value: Any, fields: dict[str, Any]) -> None:
     common: dict[str, Any] = {
-        "order_id": 77,
+        "order_id": 0,
         "client_id": "alice",
         "security_id": "MSFT",
         "quantity": 10,
     }
-    assert command(value) == NewOrder(time_us=1_000, side="sell", **(common | fields))
+    assert command(value) == NewOrder(time_us=0, side="sell", **(common | fields))
 
 
 def test_every_option_of_an_order_becomes_the_commands() -> None:
@@ -247,7 +246,7 @@ def test_a_time_may_leave_out_its_fraction(text: str) -> None:
 
 def test_a_refused_time_is_told_what_would_be_right() -> None:
     order = {**GOOD_ORDER, "time_in_force": "gtd", "expires_at": "tomorrow"}
-    (refused,) = new_orders([order], "alice", [77], 1_000, 5)
+    (refused,) = new_orders([order], "alice", 5)
     assert isinstance(refused, ApiError)
     assert "RFC 3339 in UTC" in refused.message
     assert "such as 2026-01-31T16:30:00Z" in refused.message
