@@ -23,7 +23,11 @@ from tests.support.servers import PostgresServer, RabbitMQServer
 from tests.support.stack import Stack
 
 POLL_SECONDS = 0.05
-SETTINGS = {"EXCHANGE_SNAPSHOT_EVERY": "1000", "EXCHANGE_LOG_LEVEL": "info"}
+SETTINGS = {
+    "EXCHANGE_SNAPSHOT_EVERY": "1000",
+    "EXCHANGE_LOG_LEVEL": "info",
+    "EXCHANGE_NODE_LEASE_SECONDS": "3",  # shorter than what they are paused for
+}
 
 
 class NotRecovered(Exception):

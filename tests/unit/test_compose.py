@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from exchange_shared.ids import NODES
 from tests.support.paths import ROOT
 
 SERVICES = ["order-entry-gateway", "matching-engine", "clearinghouse", "market-data-feed"]
@@ -35,7 +36,7 @@ def credentials(url: str) -> tuple[str | None, str | None]:
 
 
 def test_the_containers_are_the_servers_the_services_and_the_bots() -> None:
-    assert sorted(CONTAINERS) == sorted(["rabbitmq", "postgres", *OURS])
+    assert sorted(CONTAINERS) == sorted(["rabbitmq", "postgres", "load-balancer", *OURS])
 
 
 def test_ports_are_published_on_the_loopback_address_only_and_only_where_people_knock() -> None:
@@ -43,7 +44,7 @@ def test_ports_are_published_on_the_loopback_address_only_and_only_where_people_
     assert published == {
         "rabbitmq": ["127.0.0.1:5700:5672", "127.0.0.1:15700:15672"],
         "postgres": ["127.0.0.1:5500:5432"],
-        "order-entry-gateway": ["127.0.0.1:2400:2400"],
+        "load-balancer": ["127.0.0.1:2400:2400"],
         "market-data-feed": ["127.0.0.1:2404:2404"],
     }
 
@@ -88,12 +89,35 @@ def test_the_market_file_is_the_one_beside_the_compose_file() -> None:
     assert mount["bind"] == {"create_host_path": False}
 
 
-@pytest.mark.parametrize(("name", "user"), [("rabbitmq", "rabbitmq"), ("postgres", "postgres")])
+def test_there_may_be_several_gateways_behind_one_door() -> None:
+    gateway, door = CONTAINERS["order-entry-gateway"], CONTAINERS["load-balancer"]
+    assert not {"container_name", "hostname", "ports"} & gateway.keys()
+    assert "EXCHANGE_NODE" not in gateway["environment"]
+    (mount,) = door["volumes"]
+    assert mount["target"] == "/usr/local/etc/haproxy/haproxy.cfg"
+    assert (mount["read_only"], mount["bind"]) == (True, {"create_host_path": False})
+    config = (ROOT / mount["source"]).read_text(encoding="utf-8")
+    port = port_of("order-entry-gateway")
+    assert config.count(f" {NODES} order-entry-gateway:{port}\n") == 2
+    assert f"    bind :{port}\n" in config
+    assert networks("order-entry-gateway") & networks("load-balancer")
+
+
+def port_of(name: str) -> int:
+    """The port on which a service of ours listens in its container."""
+    port: int = CONTAINERS[name]["build"]["args"]["PORT"]
+    return port
+
+
+@pytest.mark.parametrize(
+    ("name", "user"),
+    [("rabbitmq", "rabbitmq"), ("postgres", "postgres"), ("load-balancer", "haproxy")],
+)
 def test_the_servers_do_not_run_as_root(name: str, user: str) -> None:
     assert CONTAINERS[name]["user"] == user
 
 
-@pytest.mark.parametrize("name", ["rabbitmq", "postgres", *SERVICES])
+@pytest.mark.parametrize("name", ["rabbitmq", "postgres", "load-balancer", *SERVICES])
 def test_servers_and_services_have_health_checks_and_come_back_when_they_die(name: str) -> None:
     assert CONTAINERS[name]["healthcheck"]["test"]
     assert CONTAINERS[name]["restart"] == "unless-stopped"
@@ -120,6 +144,7 @@ def test_what_must_survive_a_restart_is_in_named_volumes() -> None:
         "postgres": ["postgres:/var/lib/postgresql/data"],
         "matching-engine": ["snapshots:/var/lib/exchange"],
         "order-entry-gateway": [],
+        "load-balancer": [],
     }
     assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"rabbitmq", "postgres", "snapshots"}
 

@@ -103,18 +103,13 @@ class NodeLease:
             self._begin(0, -1, LAST_MS, math.inf)
             on_taken()
             await asyncio.Event().wait()
-        while not self._released:
-            turn = self.turn
-            try:
-                async with self._lock:
-                    await self._hold(self._dsn or "")
-                    await self._fence_lost(fence)
-            except (*CONNECTION_LOST, *NOT_PREPARED) as error:
-                self._lose_connection(error)
-            if self.turn != turn:
-                on_taken()
-            await asyncio.sleep(self._seconds / RENEWALS)
-        await asyncio.Event().wait()
+        try:
+            while not self._released:
+                await self._hold_and_look(self._dsn or "", on_taken, fence)
+                await asyncio.sleep(self._seconds / RENEWALS)
+            await asyncio.Event().wait()
+        finally:
+            self._close()
 
     async def release(self) -> None:
         """Give the node back, when all that was made of its ids is in the log."""
@@ -125,6 +120,24 @@ class NodeLease:
                 if node is not None and self._connection is not None:
                     release = self._queries["release_node"]
                     await self._connection.execute(release, self._holder, node, self._ids.now_ms)
+
+    async def _hold_and_look(
+        self, dsn: str, on_taken: Callable[[], None], fence: Callable[[int], bool]
+    ) -> None:
+        """See that this gateway has a node, and after those that have lost theirs."""
+        turn = self.turn
+        try:
+            async with self._lock:
+                await self._hold(dsn)
+                await self._fence_lost(fence)
+        except (*CONNECTION_LOST, *NOT_PREPARED) as error:
+            why = f"{type(error).__name__}: {error}"
+            if why != self._why:
+                log.warning("node_lease_unreachable", error=why)
+            self._why = why
+            self._close()
+        if self.turn != turn:
+            on_taken()
 
     async def _hold(self, dsn: str) -> None:
         """Renew the lease, or take a node."""
@@ -165,11 +178,7 @@ class NodeLease:
                 await self._connection.execute(free, lost["holder"], lost["node"])
                 log.warning("lost_node_fenced", node=lost["node"], holder=lost["holder"])
 
-    def _lose_connection(self, error: BaseException) -> None:
-        why = f"{type(error).__name__}: {error}"
-        if why != self._why:
-            log.warning("node_lease_unreachable", error=why)
-        self._why = why
+    def _close(self) -> None:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
