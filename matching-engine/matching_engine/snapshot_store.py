@@ -15,9 +15,9 @@ from exchange_shared.bus import LogPosition
 from matching_engine.core import Exchange, ExchangeState
 from matching_engine.core.snapshot.format import decode_state, encode_state, hash_state
 
-FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, FORMAT_VERSION)
-"""Version 1 lacks what its engine did not know; its state hash is of that form, too."""
+FORMAT_VERSION = 3
+READABLE_VERSIONS = (1, 2, FORMAT_VERSION)
+"""Earlier ones lack what their engines did not know; their state hashes are of that form, too."""
 
 KEPT_SNAPSHOTS = 3
 

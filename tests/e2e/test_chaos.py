@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.run import Plan, run
-from tests.chaos.schedule import SHORT, Durations, Fault
+from tests.chaos.schedule import SHORT, Fault
 from tests.support.wrong_services import WRONG, program
 
 SECONDS = 60.0
 SEED = int(os.environ.get("SEED") or secrets.randbelow(1_000_000))
 
-BRIEF = Durations(
-    dead=(0.2, 0.5), paused=3.0, database_away=3.0, alarm=2.0, quiet=(0.3, 0.8), recovery=60.0
-)
-BRIEF_SECONDS = 8.0
 BRIEF_SEED = 2026
+BRIEF = (
+    Fault("pause", ("order-entry-gateway-2",), 4.0, quiet_seconds=0.5),
+    Fault("kill two", ("order-entry-gateway", "matching-engine"), 0.2, quiet_seconds=0.5),
+)
+"""A gateway that loses its node, and others that start anew."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,10 +36,10 @@ CAUGHT_BY = {
 """What is said of each wrong service."""
 
 
-async def test_a_few_faults_at_random_lose_and_double_nothing() -> None:
-    report = await run(Plan(BRIEF_SEED, BRIEF_SECONDS, BRIEF, traders=3), print)
+async def test_a_few_faults_with_three_gateways_lose_and_double_nothing() -> None:
+    report = await run(Plan(BRIEF_SEED, SECONDS, traders=3, faults=BRIEF), print)
     assert report.violations == [], str(report)
-    assert report.recoveries, str(report)
+    assert len(report.recoveries) == len(BRIEF), str(report)
     assert report.reports_heard > report.accepted > 10, str(report)
 
 

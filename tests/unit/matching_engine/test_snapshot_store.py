@@ -1,11 +1,14 @@
 """Snapshot files: whole or not there, and checked before they are believed."""
 
+import zlib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from exchange_shared.bus import LogPosition
 from matching_engine.core import Exchange
+from matching_engine.core.snapshot.format import hash_state
 from matching_engine.snapshot_store import BadSnapshotError, Snapshot, SnapshotStore
 from tests.support.flows import market_commands, order_flow
 from tests.support.paths import DATA
@@ -55,7 +58,7 @@ def test_a_damaged_snapshot_is_passed_over_for_an_older_one(tmp_path: Path, dama
         case "header":
             body[:10] = b"x" * 10
         case "version":
-            body = body.replace(b'"format_version":2', b'"format_version":9', 1)
+            body = body.replace(b'"format_version":3', b'"format_version":9', 1)
     path.write_bytes(body)
     loaded = store.load_newest()
     assert loaded is not None
@@ -93,3 +96,21 @@ def test_an_engine_goes_on_from_a_snapshot_of_the_first_version(tmp_path: Path) 
     for command in after:
         assert old.apply(command) == new.apply(command)
     assert old.state_hash() == new.state_hash()
+
+
+def test_an_engine_goes_on_from_a_snapshot_without_nodes_and_refusals(tmp_path: Path) -> None:
+    store, snapshot = SnapshotStore(tmp_path), snapshot_at(5)
+    path = store.save(snapshot)
+    first_line, _, body = path.read_bytes().partition(b"\n")
+    state = msgspec.msgpack.decode(body)
+    del state["highest_ids"]
+    for account in state["accounts"]:
+        del account["refusals"], account["refused_until"]
+    body = msgspec.msgpack.encode(state)
+    header = msgspec.json.decode(first_line) | {
+        "format_version": 2,
+        "state_hash": hash_state(body),
+        "crc32": zlib.crc32(body),
+    }
+    path.write_bytes(msgspec.json.encode(header) + b"\n" + body)
+    assert store.load_newest() == snapshot
