@@ -6,14 +6,23 @@ import sys
 
 import asyncpg
 
+from exchange_cli.local_secrets import key_of
 from exchange_cli.places import DATA_DIR, UnusablePlace
 from exchange_cli.run import run_exchange
+from exchange_cli.settings import read_local_settings
 from exchange_cli.terminal import speak_plainly
 from exchange_cli.verify_command import verify_exchange
 from exchange_migrations import MigrationError
 from exchange_shared.bus import BusError
 from exchange_shared.invariants import MUST_STOP_CODE, MustStop, refuse_optimized
-from exchange_shared.market import MarketFileError
+from exchange_shared.market import MarketFileError, load_market
+
+
+def show_key(name: str) -> None:
+    """Print a key that this exchange keeps."""
+    settings = read_local_settings()
+    market = load_market(settings.market_file)
+    print(key_of(name, settings, [bot.client_id for bot in market.bots]))
 
 
 def run_command_line() -> None:
@@ -40,10 +49,19 @@ def run_command_line() -> None:
     verify.add_argument("--clearing-dsn", help="default: the Postgres in EXCHANGE_DATA_DIR")
     verify.add_argument("--market-dsn", help="default: the Postgres in EXCHANGE_DATA_DIR")
     verify.add_argument("--snapshots", help="default: the engine's snapshots in EXCHANGE_DATA_DIR")
+    key = commands.add_parser(
+        "key",
+        help="show the operator's key, or a bot's",
+        description="Show the API key of the operator, or of one of the bots, of the exchange in"
+        " EXCHANGE_DATA_DIR.",
+    )
+    key.add_argument("name", help="`operator`, or the client_id of a bot in EXCHANGE_MARKET_FILE")
     arguments = parser.parse_args()
     try:
         if arguments.command == "run":
             run_exchange()
+        elif arguments.command == "key":
+            show_key(arguments.name)
         else:
             sys.exit(
                 verify_exchange(

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
 from exchange_cli.embedded_postgres import embedded_postgres
+from exchange_cli.local_secrets import LocalSecrets, make_secrets
 from exchange_cli.places import base_url, check_data_dir, check_ports
 from exchange_cli.settings import LocalSettings, read_local_settings
 from exchange_cli.terminal import say, stop_by_exception
@@ -68,8 +69,8 @@ BANNER = """\
 """
 
 
-OPERATOR = "has the key in EXCHANGE_OPERATOR_KEY; docs/operating.md tells what it opens"
-NO_OPERATOR = "none; one with a key of 16 or more characters: EXCHANGE_OPERATOR_KEY=… make run"
+OPERATOR = "has the key that `.venv/bin/exchange key operator` shows (docs/operating.md)"
+OPERATOR_OF_SETTINGS = "has the key in EXCHANGE_OPERATOR_KEY (docs/operating.md)"
 
 
 def run_exchange() -> None:
@@ -86,12 +87,14 @@ def run_exchange() -> None:
     configure_logs(settings.log_level, "text")
     check_ports(settings.host, settings.gateway_port, settings.feed_port)
     check_data_dir(settings.data_dir)
+    secrets = make_secrets(settings)
     stop_by_exception()
     collect_rarely()
     with embedded_postgres(settings.data_dir / "postgres") as postgres:
         uvloop.run(
             _run(
                 settings,
+                secrets,
                 market,
                 clearing_dsn=postgres.get_uri("clearing_data"),
                 market_dsn=postgres.get_uri("market_data"),
@@ -103,6 +106,7 @@ def run_exchange() -> None:
 
 async def _run(
     settings: LocalSettings,
+    secrets: LocalSecrets,
     market: MarketConfig,
     *,
     clearing_dsn: str,
@@ -116,7 +120,7 @@ async def _run(
         market_file=settings.market_file,
         host=settings.host,
         port=settings.gateway_port,
-        operator_key=settings.operator_key,
+        operator_key=secrets.operator_key,
         allowed_hosts=settings.allowed_hosts,
     )
     feed_door = Entrance("market-data-feed", Health())
@@ -131,7 +135,7 @@ async def _run(
             host=settings.host,
             port=settings.feed_port,
             gateway_port=gateway_server.port,
-            operator_key=settings.operator_key,
+            operator_key=secrets.operator_key,
             allowed_hosts=settings.allowed_hosts,
         )
         feed_server = await stack.enter_async_context(serving(feed_door, feed_settings, servers))
@@ -150,7 +154,7 @@ async def _run(
             gateway_url = base_url(settings.host, gateway_server.port)
             clients = await stack.enter_async_context(BackgroundTasks())
             if settings.bots:
-                _start_bots(clients, market, gateway_url, feed_url)
+                _start_bots(clients, market, secrets, gateway_url, feed_url)
             welcome = _welcome(settings, market, gateway_door, gateway_url, feed_url)
             clients.start(welcome, "welcome")
             await until_stopped(stop, *_tasks(*services), servers, clients)
@@ -208,12 +212,17 @@ def _tasks(*services: Service) -> list[BackgroundTasks]:
 
 
 def _start_bots(
-    clients: BackgroundTasks, market: MarketConfig, gateway_url: str, feed_url: str
+    clients: BackgroundTasks,
+    market: MarketConfig,
+    secrets: LocalSecrets,
+    gateway_url: str,
+    feed_url: str,
 ) -> None:
     for bot in market.bots:
         bot_settings = BotSettings(
             strategy=bot.strategy,
             client_id=bot.client_id,
+            secret=secrets.bot_secret,
             securities=bot.securities,
             gateway_url=gateway_url,
             feed_url=feed_url,
@@ -240,7 +249,7 @@ def _print_banner(
         feed=feed_url,
         gateway=gateway_url,
         data=settings.data_dir.resolve(),
-        operator=OPERATOR if settings.operator_key else NO_OPERATOR,
+        operator=OPERATOR_OF_SETTINGS if settings.operator_key else OPERATOR,
         security=market.securities[0].id,
     )
     say(text)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from exchange_shared.settings import HostName, OperatorKey, read_settings
@@ -28,6 +28,11 @@ class LocalSettings(BaseSettings):
     data_dir: Path = Path(".exchange")
     market_file: Path = Path("exchange.toml")
     operator_key: OperatorKey | None = None
+    """The operator's; without it one is made, and kept in the data directory."""
+
+    bot_secret: SecretStr | None = None
+    """What the keys of the bots are derived from, likewise."""
+
     allowed_hosts: list[HostName] = []
     """Names (as JSON) by which it may be asked, beside `localhost` and addresses in digits."""
 
@@ -40,6 +45,16 @@ class LocalSettings(BaseSettings):
     def log_path(self) -> Path:
         """The file of the embedded log."""
         return self.data_dir / "log.db"
+
+    @property
+    def operator_key_path(self) -> Path:
+        """Where the operator's key is kept."""
+        return self.data_dir / "secrets" / "operator-key"
+
+    @property
+    def bot_secret_path(self) -> Path:
+        """Where the bots' secret is kept."""
+        return self.data_dir / "secrets" / "bot-secret"
 
     @property
     def bus_url(self) -> str:

@@ -6,8 +6,13 @@ import sys
 import structlog
 from pydantic import ValidationError
 
-from exchange_migrations.broker import create_users, declare_queues
-from exchange_migrations.databases import create_databases, create_roles, database_dsn
+from exchange_migrations.broker import create_users, declare_queues, renew_administrator
+from exchange_migrations.databases import (
+    create_databases,
+    create_roles,
+    database_dsn,
+    renew_superuser,
+)
 from exchange_migrations.runner import DATABASES, MigrationError, migrate
 from exchange_migrations.settings import MigrationSettings
 from exchange_shared.invariants import refuse_optimized
@@ -23,6 +28,7 @@ async def prepare(settings: MigrationSettings) -> None:
         MigrationError: something of it could not be prepared; says what.
     """
     admin_dsn = settings.postgres_admin_dsn.get_secret_value()
+    await renew_superuser(admin_dsn, settings.wait_seconds)
     await create_databases(admin_dsn, wait_seconds=settings.wait_seconds)
     for database in DATABASES:
         await migrate(database_dsn(admin_dsn, database), database)
@@ -30,10 +36,13 @@ async def prepare(settings: MigrationSettings) -> None:
         await create_roles(admin_dsn, settings.db_passwords())
     if settings.broker_admin_url:
         broker_url = settings.broker_admin_url.get_secret_value()
+        management_url = settings.broker_management_url
+        if management_url:
+            await renew_administrator(management_url, broker_url, settings.wait_seconds)
         await declare_queues(broker_url, settings.wait_seconds)
-        if settings.broker_management_url:
+        if management_url:
             await create_users(
-                settings.broker_management_url,
+                management_url,
                 broker_url,
                 settings.broker_passwords(),
                 settings.wait_seconds,

@@ -23,6 +23,9 @@ SERVICE_READS = {
 }
 """The one queue that each service reads. All of them write to the one exchange of the broker."""
 
+FORMER_PASSWORD = "local-broker-admin"  # noqa: S105 (it is why the password is renewed)
+"""The administrator's in volumes that were made where no password was set."""
+
 _RETRY_SECONDS = 0.5
 _REQUEST_SECONDS = 10.0
 
@@ -40,6 +43,35 @@ async def declare_queues(admin_url: str, wait_seconds: float) -> None:
         raise MigrationError(f"the broker does not answer within {wait_seconds:g} s") from error
     except AMQPError as error:
         raise MigrationError(f"the broker refuses: {error}") from error
+
+
+async def renew_administrator(management_url: str, admin_url: str, wait_seconds: float) -> None:
+    """Give the administrator the password of `admin_url` where it has the one that all had.
+
+    The broker takes an administrator's password when its volume is made, and no other by itself.
+
+    Raises:
+        MigrationError: the management API does not answer within `wait_seconds`, or refuses.
+    """
+    admin = urlsplit(admin_url)
+    user, password = unquote(admin.username or "guest"), unquote(admin.password or "guest")
+    async with httpx.AsyncClient(base_url=management_url, timeout=_REQUEST_SECONDS) as client:
+        await _wait_for(client, wait_seconds)
+        if await _is_let_in(client, user, password):
+            return
+        if await _is_let_in(client, user, FORMER_PASSWORD):
+            client.auth = httpx.BasicAuth(user, FORMER_PASSWORD)
+            content = {"password": password, "tags": "administrator"}
+            await _put(client, f"/api/users/{quote(user, safe='')}", content)
+            log.info("broker_administrator_renewed")
+
+
+async def _is_let_in(client: httpx.AsyncClient, user: str, password: str) -> bool:
+    try:
+        answer = await client.get("/api/whoami", auth=httpx.BasicAuth(user, password))
+    except httpx.TransportError as error:
+        raise MigrationError(f"the broker's management does not answer: {error}") from error
+    return answer.is_success
 
 
 async def create_users(

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 import structlog
@@ -23,6 +23,9 @@ SERVICE_DATABASES = {
 
 _LOCK_KEY = 0x7072657061726521
 """The advisory lock ("prepare!") under which databases and roles are created."""
+
+FORMER_PASSWORD = "local-database-admin"  # noqa: S105 (it is why the password is renewed)
+"""The superuser's in volumes that were made where no password was set."""
 
 _RETRY_SECONDS = 0.5
 _NOT_READY = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError)
@@ -50,6 +53,31 @@ async def connect(dsn: str, wait_seconds: float = 0.0) -> asyncpg.Connection:
             await asyncio.sleep(_RETRY_SECONDS)
         except asyncpg.PostgresError as error:
             raise MigrationError(f"Postgres refuses the connection: {error}") from error
+
+
+async def renew_superuser(admin_dsn: str, wait_seconds: float = 60.0) -> None:
+    """Give the superuser the password of `admin_dsn` where it has the one that all had.
+
+    Postgres takes a superuser's password when its volume is made, and no other by itself.
+
+    Raises:
+        MigrationError: it has neither of them.
+    """
+    parts = urlsplit(admin_dsn)
+    try:
+        connection = await connect(admin_dsn, wait_seconds)
+    except MigrationError as error:
+        if parts.password is None or not isinstance(error.__cause__, asyncpg.InvalidPasswordError):
+            raise
+        place = parts.netloc.rpartition("@")[2]
+        former = parts._replace(netloc=f"{parts.username}:{FORMER_PASSWORD}@{place}")
+        try:
+            connection = await connect(urlunsplit(former))
+        except MigrationError:
+            raise error from None
+        await _set_password(connection, unquote(parts.username or ""), unquote(parts.password))
+        log.info("superuser_renewed")
+    await connection.close()
 
 
 async def create_databases(admin_dsn: str, *, wait_seconds: float = 60.0) -> None:
@@ -101,11 +129,13 @@ async def _create_role(connection: asyncpg.Connection, role: str, password: str)
     if not exists:
         await connection.execute(f"CREATE ROLE {role}")
         log.info("role_created", role=role)
+    await connection.execute(f"ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
+    await _set_password(connection, role, password)
+
+
+async def _set_password(connection: asyncpg.Connection, role: str, password: str) -> None:
     statement = await connection.fetchval(
-        "SELECT format('ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L',"
-        " $1::text, $2::text)",
-        role,
-        password,
+        "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", role, password
     )
     await connection.execute(statement)
 

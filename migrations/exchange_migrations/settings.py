@@ -1,12 +1,14 @@
 """Settings of the migration job, read from environment variables that begin with `EXCHANGE_`."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from exchange_shared.settings import EnvironmentSettings, with_password
 
 
-class MigrationSettings(BaseSettings):
+class MigrationSettings(EnvironmentSettings):
     """What the job prepares. Whatever has no address or password here is left alone."""
 
     model_config = SettingsConfigDict(
@@ -16,12 +18,18 @@ class MigrationSettings(BaseSettings):
     postgres_admin_dsn: SecretStr
     """`postgresql://user:password@host:port/postgres`, of a superuser."""
 
+    postgres_admin_password: SecretStr | None = None
+    """The superuser's, where the URL has none."""
+
     clearinghouse_db_password: SecretStr | None = None
     market_data_feed_db_password: SecretStr | None = None
     order_entry_gateway_db_password: SecretStr | None = None
 
     broker_admin_url: SecretStr | None = None
     """`amqp://user:password@host:port/`, of an administrator."""
+
+    broker_admin_password: SecretStr | None = None
+    """The administrator's, where the URL has none."""
 
     broker_management_url: str | None = None
     """The management API, `http://host:15672`; the administrator is that of the URL above."""
@@ -36,6 +44,15 @@ class MigrationSettings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
+
+    @model_validator(mode="after")
+    def _with_passwords(self) -> Self:
+        dsn = self.postgres_admin_dsn.get_secret_value()
+        self.postgres_admin_dsn = SecretStr(with_password(dsn, self.postgres_admin_password))
+        if self.broker_admin_url is not None:
+            url = self.broker_admin_url.get_secret_value()
+            self.broker_admin_url = SecretStr(with_password(url, self.broker_admin_password))
+        return self
 
     def db_passwords(self) -> dict[str, str]:
         """The passwords of the Postgres roles to create, by role."""

@@ -1,15 +1,24 @@
 """Settings, read from environment variables that begin with `EXCHANGE_`."""
 
+import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
-from exchange_shared.auth import MIN_API_KEY_LENGTH
+from exchange_shared.auth import MIN_API_KEY_LENGTH, weakness
 from exchange_shared.problems import rule
 
 _OPERATOR_KEY = re.compile(rf"([!-~]{{{MIN_API_KEY_LENGTH},}})?")
@@ -29,6 +38,9 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 def _operator_key(key: SecretStr) -> SecretStr:
     if not _OPERATOR_KEY.fullmatch(key.get_secret_value()):
         raise PydanticCustomError("operator_key", _OPERATOR_KEY_RULE)
+    weak = weakness(key.get_secret_value(), "operator") if key.get_secret_value() else None
+    if weak is not None:
+        raise PydanticCustomError("operator_key", "{reason}; choose another", {"reason": weak})
     return key
 
 
@@ -45,15 +57,49 @@ def _host_name(name: str) -> str:
 HostName = Annotated[str, AfterValidator(_host_name)]
 
 
-class ServiceSettings(BaseSettings):
+class EnvironmentSettings(BaseSettings):
+    """Read from the environment; what is not there, from files in `EXCHANGE_SECRETS_DIR`.
+
+    The files are named after the variables, in small letters.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class names it)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (as above)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What was passed, then the environment, then the files."""
+        directory = os.environ.get("EXCHANGE_SECRETS_DIR")
+        files = (SecretsSettingsSource(settings_cls, directory),) if directory else ()
+        return (init_settings, env_settings, *files)
+
+
+def with_password(url: str, password: SecretStr | None) -> str:
+    """A URL with this password, unless it has one, or names no user who could have it."""
+    parts = urlsplit(url)
+    if password is None or parts.password is not None or parts.username is None:
+        return url
+    user, _, place = parts.netloc.rpartition("@")
+    secret = quote(password.get_secret_value(), safe="")
+    return urlunsplit(parts._replace(netloc=f"{user}:{secret}@{place}"))
+
+
+class ServiceSettings(EnvironmentSettings):
     """What every service needs to know. Each service adds its own."""
 
     model_config = SettingsConfigDict(
         env_prefix="EXCHANGE_", extra="ignore", hide_input_in_errors=True
     )
 
-    bus_url: str = "amqp://guest:guest@127.0.0.1:5672/"
+    bus_url: str = Field(default="amqp://guest:guest@127.0.0.1:5672/", repr=False)
     """`amqp://…` for RabbitMQ, `sqlite:///path` for the embedded log."""
+
+    service_password: SecretStr | None = None
+    """This service's, at the broker and in its database, where their URLs have none."""
 
     host: str = "127.0.0.1"
     """The address to listen on."""
@@ -94,6 +140,19 @@ class ServiceSettings(BaseSettings):
 
     refusal_seconds: float = Field(default=5.0, ge=0)
     """How long, about, who has no key and asks for too much at a time waits to be told so."""
+
+    @model_validator(mode="after")
+    def _with_password(self) -> Self:
+        for name in type(self).model_fields:
+            if name != "bus_url" and not name.endswith("_dsn"):
+                continue
+            url = getattr(self, name)
+            if isinstance(url, SecretStr):
+                secret = with_password(url.get_secret_value(), self.service_password)
+                setattr(self, name, SecretStr(secret))
+            elif url is not None:
+                setattr(self, name, with_password(url, self.service_password))
+        return self
 
     @property
     def drain_seconds(self) -> float:
@@ -140,12 +199,13 @@ def read_settings(
         sys.exit(f'{begin}{name}: a list as JSON is expected, like ["one", "two"]')
     except ValidationError as error:
         problems = error.errors(include_input=False)
-        sys.exit(
-            begin
-            + "; ".join(
-                f"{_variable(kind, one['loc'], short_names)}: {rule(one)}" for one in problems
-            )
-        )
+        sys.exit(begin + "; ".join(_told(kind, one, short_names) for one in problems))
+
+
+def _told(kind: type[BaseSettings], problem: Mapping[str, Any], short_names: frozenset[str]) -> str:
+    """What is wrong with a setting, or with all of them together."""
+    path = problem["loc"]
+    return f"{_variable(kind, path, short_names)}: {rule(problem)}" if path else rule(problem)
 
 
 def _variable(

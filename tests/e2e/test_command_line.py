@@ -6,19 +6,28 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
+from exchange_shared.auth import public_bot_key
 from tests.e2e.conftest import RunningExchange
 from tests.support.paths import ROOT
 from tests.support.processes import free_port
+from tests.support.stack import EmbeddedStack
 from trading_bots.strategies import STRATEGIES
 
 
 async def run(exchange: RunningExchange, *arguments: str, **settings: str) -> tuple[int, str]:
     """Run the program on an embedded exchange's data; its exit code and everything it said."""
+    return await run_on(exchange.stack, *arguments, **settings)
+
+
+async def run_on(stack: EmbeddedStack, *arguments: str, **settings: str) -> tuple[int, str]:
+    """The same, on those of a stack."""
 
     def wait() -> tuple[int, str]:
         done = subprocess.run(
             [sys.executable, "-m", "exchange_cli", *arguments],
-            env={**exchange.stack.environment, **settings},
+            env={**stack.environment, **settings},
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -106,3 +115,25 @@ async def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> N
         " expected\n"
     )
     assert not (tmp_path / "data").exists()
+
+
+async def test_the_keys_of_the_operator_and_of_bots_are_shown() -> None:
+    own = {"EXCHANGE_OPERATOR_KEY": "", "EXCHANGE_BOT_SECRET": "", "EXCHANGE_QUIET": "1"}
+    with EmbeddedStack(bots=True, settings=own) as stack:
+        operator, bot = [
+            (await run_on(stack, "key", name))[1].strip() for name in ("operator", "market_maker")
+        ]
+        async with httpx.AsyncClient(trust_env=False) as http:
+
+            async def ask(url: str, key: str) -> tuple[int, str]:
+                answer = await http.get(url, headers={"Authorization": f"Bearer {key}"})
+                return answer.status_code, answer.text
+
+            assert (await ask(f"{stack.gateway_url}/admin/status", operator))[0] == 200
+            assert (await ask(f"{stack.gateway_url}/admin/status", bot))[0] == 403
+            assert (await ask(f"{stack.feed_url}/balance/market_maker", bot))[0] == 200
+            public = public_bot_key("market_maker")
+            assert (await ask(f"{stack.feed_url}/balance/market_maker", public))[0] == 401
+        code, said = await run_on(stack, "key", "alice")
+        assert (code, said.startswith("exchange: alice: ")) == (1, True)
+        assert operator not in stack.output()

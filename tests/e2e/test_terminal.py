@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.support.processes import wait_until
-from tests.support.stack import EmbeddedStack, postgres_over
+from tests.support.stack import OPERATOR_KEY, EmbeddedStack, postgres_over
 
 LINE = re.compile(
     r"^  \d\d:\d\d:\d\d  [\d,]+ orders?, [\d,]+ trades? \| .*MSFT .*% .*\| \w+ leads with [+-]",
@@ -19,6 +19,7 @@ def test_a_running_exchange_shows_a_line_now_and_then() -> None:
         wait_until(lambda: LINE.search(stack.output()) is not None, "a line")
         said = stack.output()
     assert "Operator        has the key in EXCHANGE_OPERATOR_KEY" in said
+    assert OPERATOR_KEY not in said
     assert "\x1b" not in said
 
 
@@ -34,7 +35,7 @@ def test_page_and_banner_name_addresses_that_can_be_opened(host: str, here: str)
     assert f'data-gateway-url="" data-gateway-port="{port}"' in page
     assert f"http://{here}:{feed_port}/" in said
     assert f"http://{here}:{port}/docs" in said
-    assert "EXCHANGE_OPERATOR_KEY=… make run" in said
+    assert "the key that `.venv/bin/exchange key operator` shows" in said
     for nowhere in ("0.0.0.0", "[::]"):  # noqa: S104
         assert nowhere not in said
         assert nowhere not in page

@@ -30,7 +30,8 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 def bot(gateway: TcpProxy, feed: TcpProxy, **changes: Any) -> BotSettings:
     urls = {"gateway_url": gateway.url, "feed_url": feed.url}
-    return BotSettings(**{"strategy": "market_maker", "seed": 1, **urls, **changes})
+    own = {"strategy": "market_maker", "seed": 1, "secret": "secret of the tests' bots"}
+    return BotSettings(**{**own, **urls, **changes})
 
 
 def as_bot(settings: BotSettings) -> ExchangeClient:

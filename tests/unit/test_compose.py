@@ -7,14 +7,16 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from exchange_migrations.make_secrets import KNOWN_TO_EVERYBODY, SECRETS
+from exchange_migrations.settings import MigrationSettings
 from exchange_shared.ids import NODES
 from tests.support.paths import ROOT
 
 SERVICES = ["order-entry-gateway", "matching-engine", "clearinghouse", "market-data-feed"]
 BOTS = ["market-maker", "random-walk", "gaussian", "uniform", "retail"]
-OURS = ["migrations", *SERVICES, *BOTS]
+OURS = ["secrets", "migrations", *SERVICES, *BOTS]
 IMAGES = {
-    "migrations": "migrations",
+    "secrets": "migrations",
     **dict(zip(SERVICES, SERVICES, strict=True)),
     "market-maker": "trading-bots",
 }
@@ -57,7 +59,8 @@ def test_no_container_may_gain_rights_or_take_the_machine(name: str) -> None:
     assert container["init"] is True
     assert container["pids_limit"] > 0
     assert container["mem_limit"]
-    assert not {"privileged", "cap_add", "network_mode", "pid"} & container.keys()
+    assert not {"privileged", "cap_add", "pid"} & container.keys()
+    assert container.get("network_mode", "none") == "none"
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -82,7 +85,7 @@ def test_an_image_is_that_of_its_service(name: str, folder: str) -> None:
 
 
 def test_the_market_file_is_the_one_beside_the_compose_file() -> None:
-    (mount,) = CONTAINERS["order-entry-gateway"]["volumes"]
+    _, mount = CONTAINERS["order-entry-gateway"]["volumes"]
     assert (ROOT / mount["source"]).exists()
     assert mount["target"] == "/app/exchange.toml"
     assert mount["read_only"] is True
@@ -134,19 +137,72 @@ def test_services_start_when_what_they_need_is_prepared(name: str) -> None:
 
 
 def test_what_must_survive_a_restart_is_in_named_volumes() -> None:
-    volumes = {
-        name: [volume for volume in c["volumes"] if isinstance(volume, str)]
-        for name, c in CONTAINERS.items()
-        if "volumes" in c
+    data = {
+        name: [volume for volume in volumes(name) if "secrets" not in volume] for name in CONTAINERS
     }
-    assert volumes == {
+    assert {name: found for name, found in data.items() if found} == {
         "rabbitmq": ["rabbitmq:/var/lib/rabbitmq"],
         "postgres": ["postgres:/var/lib/postgresql/data"],
         "matching-engine": ["snapshots:/var/lib/exchange"],
-        "order-entry-gateway": [],
-        "load-balancer": [],
     }
-    assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == {"rabbitmq", "postgres", "snapshots"}
+    named = {volume.partition(":")[0] for name in CONTAINERS for volume in volumes(name)}
+    assert yaml.safe_load(COMPOSE_TEXT)["volumes"].keys() == named
+
+
+def volumes(container: str) -> list[str]:
+    """The named volumes that a container mounts."""
+    mounted = CONTAINERS[container].get("volumes", [])
+    return [volume for volume in mounted if isinstance(volume, str)]
+
+
+HOLDERS = {
+    **{name: name for name in ["postgres", "rabbitmq", "migrations", *SERVICES]},
+    **dict.fromkeys(BOTS, "bots"),
+}
+"""Whose secrets each container sees."""
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_a_container_sees_its_own_secrets_and_no_others(name: str) -> None:
+    secrets = [volume for volume in volumes(name) if "secrets" in volume]
+    if name == "secrets":
+        assert secrets == [
+            f"{one}-secrets:/secrets/{one}" for one in dict.fromkeys(HOLDERS.values())
+        ]
+    else:
+        holder = HOLDERS.get(name)
+        assert secrets == ([f"{holder}-secrets:/run/secrets:ro"] if holder else [])
+    if name in OURS and name != "secrets":
+        assert environment(name)["EXCHANGE_SECRETS_DIR"] == "/run/secrets"
+
+
+def test_the_secrets_are_made_before_anybody_needs_them() -> None:
+    assert {place.partition("/")[0] for places in SECRETS.values() for place in places} == set(
+        HOLDERS.values()
+    )
+    made = {"secrets": {"condition": "service_completed_successfully"}}
+    assert [CONTAINERS[name]["depends_on"] for name in ("rabbitmq", "postgres")] == [made, made]
+    assert {name: environment("secrets")[f"EXCHANGE_{name}"] for name in SECRETS} == dict.fromkeys(
+        SECRETS
+    )
+
+
+def test_the_migrations_know_every_password_that_they_are_given() -> None:
+    fields = {f"exchange_{name}" for name in MigrationSettings.model_fields}
+    given = [place for places in SECRETS.values() for place in places]
+    names = {
+        name for holder, _, name in (p.partition("/") for p in given) if holder == "migrations"
+    }
+    assert names <= fields
+
+
+def test_no_secret_stands_in_the_compose_file() -> None:
+    text = COMPOSE_TEXT + (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert [word for word in KNOWN_TO_EVERYBODY if word in text] == []
+    for name in CONTAINERS:
+        for key, value in CONTAINERS[name].get("environment", {}).items():
+            if "://" in str(value):
+                assert credentials(value)[1] is None, (name, key)
 
 
 def test_the_broker_keeps_its_name_and_with_it_its_data() -> None:
@@ -164,13 +220,14 @@ def test_each_service_is_its_own_user_with_the_password_that_the_migrations_give
     name: str,
 ) -> None:
     user = name.replace("-", "_")
-    prepared = environment("migrations")
     settings = environment(name)
-    broker_password = prepared[f"EXCHANGE_{user.upper()}_BROKER_PASSWORD"]
-    assert credentials(settings["EXCHANGE_BUS_URL"]) == (user, broker_password)
-    for dsn in (value for key, value in settings.items() if key.endswith("_DSN")):
-        db_password = prepared[f"EXCHANGE_{user.upper()}_DB_PASSWORD"]
-        assert credentials(dsn) == (user, db_password)
+    urls = [value for key, value in settings.items() if key.endswith(("_DSN", "_BUS_URL"))]
+    assert {credentials(url) for url in urls} == {(user, None)}
+    places = SECRETS[f"{user.upper()}_PASSWORD"]
+    given = [f"{name}/exchange_service_password", f"migrations/exchange_{user}_broker_password"]
+    if name != "matching-engine":
+        given.append(f"migrations/exchange_{user}_db_password")
+    assert sorted(places) == sorted(given)
 
 
 def test_bots_reach_neither_the_broker_nor_the_databases() -> None:

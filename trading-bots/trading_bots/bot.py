@@ -7,6 +7,7 @@ from random import Random
 
 import structlog
 
+from exchange_shared.auth import public_bot_key
 from exchange_shared.units import E4, now_us
 from trading_bots.books import Books
 from trading_bots.client import ExchangeClient
@@ -167,24 +168,35 @@ async def _keep_trading(settings: BotSettings) -> None:
         settings.interval_seconds,
         settings.orders_per_second,
     )
-    failures = 0
+    failures, key = 0, settings.account_key
+    taken: ExchangeError | None = None
     while True:
         try:
             async with ExchangeClient(
                 settings.account_id,
-                settings.account_key,
+                key,
                 gateway_url=settings.gateway_url,
                 feed_url=settings.feed_url,
             ) as exchange:
+                if taken is not None:
+                    bot_log.warning("bot_key_is_public", reason="the account was opened with it")
                 books = Books(await _traded(exchange, settings.securities))
-                failures = 0
+                failures, taken = 0, None
                 await Bot(exchange, strategy, settings, books).run()
         except ExchangeError as error:
+            if error.code == "client_id_taken" and _may_be_public(settings, key):
+                key, taken = public_bot_key(settings.account_id), error
+                continue
             if error.status in HOPELESS:
-                raise
+                raise taken or error from None
             bot_log.warning("bot_waits", reason=str(error))
         await asyncio.sleep(pause_seconds(failures))
         failures += 1
+
+
+def _may_be_public(settings: BotSettings, key: str) -> bool:
+    """Whether the account may have been opened where nobody had set a secret."""
+    return settings.api_key is None and key != public_bot_key(settings.account_id)
 
 
 async def _traded(exchange: ExchangeClient, wanted: list[str]) -> list[Security]:

@@ -1,19 +1,24 @@
 """A bot's settings, and its API key."""
 
-import hashlib
-import hmac
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import SettingsConfigDict
 
-from exchange_shared.auth import MAX_API_KEY_LENGTH, MIN_API_KEY_LENGTH
+from exchange_shared.auth import MAX_API_KEY_LENGTH, MIN_API_KEY_LENGTH, bot_key
+from exchange_shared.settings import EnvironmentSettings
 from trading_bots.client import FEED_URL, GATEWAY_URL
 from trading_bots.links import server_url
 from trading_bots.strategies import known_strategy
 
 _API_KEY = re.compile(rf"[!-~]{{{MIN_API_KEY_LENGTH},{MAX_API_KEY_LENGTH}}}")
+
+_KEY_NEEDED = (
+    "EXCHANGE_BOT_API_KEY is missing: the account's key, or in EXCHANGE_BOT_SECRET what it is"
+    " derived from"
+)
 
 ServerUrl = Annotated[str, AfterValidator(server_url)]
 
@@ -25,7 +30,7 @@ def _api_key(key: SecretStr) -> SecretStr:
     return key
 
 
-class BotSettings(BaseSettings):
+class BotSettings(EnvironmentSettings):
     """Read from environment variables that begin with `EXCHANGE_BOT_`."""
 
     model_config = SettingsConfigDict(
@@ -41,13 +46,13 @@ class BotSettings(BaseSettings):
     api_key: Annotated[SecretStr, AfterValidator(_api_key)] | None = None
     """The account's key; where it is not set, it is derived from `secret` and the `client_id`."""
 
-    secret: SecretStr = SecretStr("local-bots")
+    secret: SecretStr | None = None
     """What keys are derived from. It must stay the same, or the bot cannot use its account."""
 
     gateway_url: ServerUrl = GATEWAY_URL
     feed_url: ServerUrl = FEED_URL
 
-    securities: list[str] = []
+    securities: list[str] = Field(default_factory=list)
     """What it trades (as JSON: `["MSFT"]`); empty means everything listed."""
 
     interval_seconds: float | None = Field(default=None, gt=0)
@@ -79,5 +84,11 @@ class BotSettings(BaseSettings):
         """The API key: the same at every start, and on every machine with the same secret."""
         if self.api_key is not None:
             return self.api_key.get_secret_value()
-        secret = self.secret.get_secret_value().encode()
-        return f"bot_{hmac.digest(secret, self.account_id.encode(), hashlib.sha256).hex()}"
+        assert self.secret is not None, "settings with neither a key nor a secret"
+        return bot_key(self.secret.get_secret_value(), self.account_id)
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if self.api_key is None and not (self.secret and self.secret.get_secret_value()):
+            raise PydanticCustomError("no_key", _KEY_NEEDED)
+        return self

@@ -65,4 +65,4 @@ async def open_bus(url: str, *, read_only: bool = False) -> Bus:
         from exchange_shared.bus.sqlite import SQLiteBus
 
         return await SQLiteBus.open(url.removeprefix("sqlite:///"), read_only=read_only)
-    raise ValueError(f"bus URL {url!r}: expected amqp://… or sqlite:///…")
+    raise ValueError(f"bus URL {scheme}:…: expected amqp://… or sqlite:///…")

@@ -3,15 +3,18 @@
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 import aio_pika
 import aiormq
 import asyncpg
+import httpx
 import pytest
 
-from exchange_migrations import create_databases, migrate
+from exchange_migrations import broker, create_databases, databases, migrate
 from exchange_migrations.__main__ import prepare
 from exchange_migrations.databases import create_roles
+from exchange_migrations.runner import MigrationError
 from exchange_migrations.settings import MigrationSettings
 from tests.support.broker import Broker
 from tests.support.migrated import PASSWORDS, fetch, journal
@@ -151,6 +154,27 @@ async def test_roles_get_their_passwords_and_nothing_that_only_administrators_ha
     ]
 
 
+async def test_a_superuser_with_the_password_that_all_had_gets_his_own() -> None:
+    with PostgresServer(fsync=False) as server:
+        await fetch(server.dsn(), f"ALTER ROLE postgres PASSWORD '{databases.FORMER_PASSWORD}'")
+        ((hba_file,),) = await fetch(server.dsn(), "SHOW hba_file")
+        _take_no_one_without_a_password(Path(str(hba_file)))
+        server.stop()
+        server.start()
+        own = server.dsn().replace("postgres@", "postgres:p%2F%40%3Aw@")
+        for _ in range(2):
+            await databases.renew_superuser(own, 0)
+            assert await fetch(own, "SELECT 1") == [(1,)]
+        for other in (databases.FORMER_PASSWORD, "another"):
+            with pytest.raises(MigrationError, match="Postgres refuses the connection") as refusal:
+                await databases.renew_superuser(own.replace("p%2F%40%3Aw", other), 0)
+            assert other not in str(refusal.value)
+
+
+def _take_no_one_without_a_password(hba_file: Path) -> None:
+    hba_file.write_text("host all all all scram-sha-256\n", encoding="utf-8")
+
+
 async def _prepare_postgres(server: PostgresServer) -> None:
     await create_databases(server.dsn())
     for database in ("clearing_data", "market_data"):
@@ -225,6 +249,25 @@ async def test_the_broker_gets_its_queues_and_users_who_may_only_do_their_work(
             async with connection.channel() as channel:
                 await channel.default_exchange.publish(aio_pika.Message(b"x"), "data_feed")
     await asyncio.to_thread(rabbitmq_server.delete_virtual_host, virtual_host)
+
+
+async def test_an_administrator_with_the_password_that_all_had_gets_his_own(
+    rabbitmq_server: Broker,
+) -> None:
+    user = {"password": broker.FORMER_PASSWORD, "tags": "administrator"}
+    rabbitmq_server.manage("PUT", "users/first-admin", user)
+    url = rabbitmq_server.url("/", "first-admin:p%2F%40%3Aw")
+    try:
+        for _ in range(2):
+            await broker.renew_administrator(rabbitmq_server.management_url, url, 10)
+            whoami = f"{rabbitmq_server.management_url}/api/whoami"
+            async with httpx.AsyncClient(trust_env=False) as client:
+                former = await client.get(whoami, auth=("first-admin", broker.FORMER_PASSWORD))
+                own = await client.get(whoami, auth=("first-admin", "p/@:w"))
+            assert (former.status_code, own.status_code) == (401, 200)
+            assert own.json()["tags"] == ["administrator"]
+    finally:
+        rabbitmq_server.manage("DELETE", "users/first-admin")
 
 
 async def _ignore(_: aio_pika.abc.AbstractIncomingMessage) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from exchange_shared.auth import public_bot_key
 from tests.support.bot_clients import WAIT_SECONDS, Connect, as_bot, bot, key_of, until, within
 from tests.support.embedded_exchange import OPERATOR_KEY, EmbeddedExchange
 from tests.support.paths import ROOT
@@ -120,6 +121,28 @@ async def test_a_bot_goes_on_when_securities_are_halted_and_when_it_was_suspende
         await quotes("JPM", "SHEL")
         stop.set()
         await within(running)
+
+
+async def test_a_bot_goes_on_with_an_account_that_was_opened_without_a_secret(
+    exchange: EmbeddedExchange, gateway: TcpProxy, feed: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = bot(gateway, feed, client_id="of_before", interval_seconds=0.02)
+    public_key = public_bot_key("of_before")
+    with monkeypatch.context() as before:
+        before.setattr("order_entry_gateway.api.accounts.weakness", lambda *_: None)
+        async with ExchangeClient(
+            "of_before", public_key, gateway_url=exchange.gateway_url, feed_url=exchange.feed_url
+        ) as owner:
+            stop = asyncio.Event()
+            running = asyncio.ensure_future(run_bot(settings, stop))
+
+            async def quotes() -> bool:
+                assert not running.done(), running.result()
+                return bool(await owner.open_orders())
+
+            await until(quotes)
+            stop.set()
+            await within(running)
 
 
 async def test_a_bot_whose_name_belongs_to_somebody_else_gives_up(

@@ -1,10 +1,13 @@
 """What the settings of the environment are refused for, and how that is told."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
 from exchange_cli.settings import LocalSettings, read_local_settings
-from exchange_shared.settings import OperatorSettings, read_settings
+from exchange_shared.auth import bot_key
+from exchange_shared.settings import OperatorSettings, ServiceSettings, read_settings
 from trading_bots import BotSettings
 
 KEY_RULE = (
@@ -34,6 +37,23 @@ def test_an_operators_key_is_long_enough_or_none(monkeypatch: pytest.MonkeyPatch
     assert read_settings(LocalSettings).operator_key == (SecretStr(key) if key else None)
 
 
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("local-operator-key", "everybody knows this key"),
+        ("operator-0123456789", "operator with digits is too easily guessed"),
+        ("aaaaaaaaaaaaaaaa", "at least 8 different characters are expected"),
+    ],
+)
+def test_an_operators_key_that_is_easily_guessed_is_refused(
+    monkeypatch: pytest.MonkeyPatch, key: str, reason: str
+) -> None:
+    monkeypatch.setenv("EXCHANGE_OPERATOR_KEY", key)
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(OperatorSettings)
+    assert refusal.value.code == f"EXCHANGE_OPERATOR_KEY: {reason}; choose another"
+
+
 @pytest.mark.parametrize("value", ["https://market.example", "market.example:2400", ""])
 def test_a_host_that_is_no_name_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("EXCHANGE_ALLOWED_HOSTS", f'["localhost", "{value}"]')
@@ -41,6 +61,51 @@ def test_a_host_that_is_no_name_is_refused(monkeypatch: pytest.MonkeyPatch, valu
         read_settings(OperatorSettings)
     rule = "names without scheme and port are expected, like exchange.example; or *"
     assert refusal.value.code == f"EXCHANGE_ALLOWED_HOSTS: {rule}"
+
+
+class DatabaseSettings(ServiceSettings):
+    """Those of a service with two databases."""
+
+    market_dsn: SecretStr = SecretStr("")
+    clearing_dsn: str = ""
+
+
+@pytest.fixture
+def secrets_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("EXCHANGE_SECRETS_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_secrets_come_from_files_unless_a_variable_is_set(
+    monkeypatch: pytest.MonkeyPatch, secrets_dir: Path
+) -> None:
+    (secrets_dir / "exchange_operator_key").write_text("kept-in-a-file-1\n", encoding="utf-8")
+    (secrets_dir / "exchange_bot_secret").write_text("kept in a file too\n", encoding="utf-8")
+    monkeypatch.setenv("EXCHANGE_BOT_STRATEGY", "flood")
+    assert read_settings(OperatorSettings).operator_key == SecretStr("kept-in-a-file-1")
+    assert read_settings(BotSettings).account_key == bot_key("kept in a file too", "flood")
+    monkeypatch.setenv("EXCHANGE_OPERATOR_KEY", "set-in-a-variable-1")
+    assert read_settings(OperatorSettings).operator_key == SecretStr("set-in-a-variable-1")
+
+
+def test_a_services_password_goes_where_its_urls_have_none(
+    monkeypatch: pytest.MonkeyPatch, secrets_dir: Path
+) -> None:
+    (secrets_dir / "exchange_service_password").write_text("p/@:w\n", encoding="utf-8")
+    monkeypatch.setenv("EXCHANGE_BUS_URL", "amqp://feed@broker:5672/")
+    monkeypatch.setenv("EXCHANGE_MARKET_DSN", "postgresql://feed@postgres:5432/market_data?a=b")
+    monkeypatch.setenv("EXCHANGE_CLEARING_DSN", "postgresql://feed:own@postgres/clearing_data")
+    settings = read_settings(DatabaseSettings)
+    assert settings.bus_url == "amqp://feed:p%2F%40%3Aw@broker:5672/"
+    market_dsn = settings.market_dsn.get_secret_value()
+    assert market_dsn == "postgresql://feed:p%2F%40%3Aw@postgres:5432/market_data?a=b"
+    assert settings.clearing_dsn == "postgresql://feed:own@postgres/clearing_data"
+    monkeypatch.setenv("EXCHANGE_BUS_URL", "sqlite:////tmp/log.db")
+    monkeypatch.delenv("EXCHANGE_CLEARING_DSN")
+    settings = read_settings(DatabaseSettings)
+    assert settings.bus_url == "sqlite:////tmp/log.db"
+    assert "p/@:w" not in repr(settings)
+    assert "%2F" not in repr(settings)
 
 
 def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,7 @@ def test_prices_move_the_quotes_of_what_is_traded_here() -> None:
 
 def test_a_bot_is_named_after_its_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXCHANGE_BOT_STRATEGY", "retail")
+    monkeypatch.setenv("EXCHANGE_BOT_SECRET", "of the test")
     monkeypatch.setenv("EXCHANGE_BOT_SECURITIES", '["MSFT", "JPM"]')
     settings = BotSettings()
     assert (settings.account_id, settings.securities) == ("retail", ["MSFT", "JPM"])
@@ -187,6 +188,9 @@ def test_a_derived_key_is_the_same_at_every_start_and_different_for_every_bot_an
     assert key("a", "x") in keys
 
 
+KEY = {"secret": "of the test"}
+
+
 def test_a_given_key_is_used() -> None:
     settings = BotSettings(strategy="retail", api_key=SecretStr("my-very-own-key-1"))
     assert settings.account_key == "my-very-own-key-1"
@@ -195,11 +199,11 @@ def test_a_given_key_is_used() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"strategy": "luck"},
-        {},
-        {"strategy": "retail", "client_id": "with space"},
+        {"strategy": "luck", **KEY},
+        KEY,
+        {"strategy": "retail", "client_id": "with space", **KEY},
         {"strategy": "retail", "api_key": "short"},
-        {"strategy": "retail", "interval_seconds": 0},
+        {"strategy": "retail", "interval_seconds": 0, **KEY},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:

@@ -52,6 +52,21 @@ def test_a_missing_strategy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal.value.code == "EXCHANGE_BOT_STRATEGY: it is missing"
 
 
+@pytest.mark.parametrize("secret", [None, ""])
+def test_a_bot_without_a_key_or_a_secret_is_told(
+    monkeypatch: pytest.MonkeyPatch, secret: str | None
+) -> None:
+    monkeypatch.setenv("EXCHANGE_BOT_STRATEGY", "flood")
+    if secret is not None:
+        monkeypatch.setenv("EXCHANGE_BOT_SECRET", secret)
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(BotSettings)
+    assert refusal.value.code == (
+        "EXCHANGE_BOT_API_KEY is missing: the account's key, or in EXCHANGE_BOT_SECRET what it is"
+        " derived from"
+    )
+
+
 def test_a_key_is_the_same_at_each_start_and_another_for_each_account_and_secret() -> None:
     settings = [
         BotSettings(strategy="flood", client_id=client_id, secret=SecretStr(secret))
