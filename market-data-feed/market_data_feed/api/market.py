@@ -11,8 +11,8 @@ from market_data_feed.api.reads import Reads
 from market_data_feed.views import market as market_views
 from market_data_feed.views import shapes
 
-_ALL = shapes.refusals(422, 503)
-_ONE = shapes.refusals(404, 422, 503)
+_ALL = shapes.refusals(422, 429, 503)
+_ONE = shapes.refusals(404, 422, 429, 503)
 
 
 def add_market_routes(app: FastAPI, reads: Reads) -> None:

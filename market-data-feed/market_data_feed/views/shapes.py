@@ -250,7 +250,8 @@ _REFUSALS = {
     403: "Not your account.",
     404: "No such security, client, or order of yours.",
     422: "A parameter is wrong, missing, or unknown; `field` says which.",
-    429: "Too many wrong API keys came from this address; `Retry-After` says when.",
+    429: "Too many reads of yours wait, or too many wrong API keys came from this address; "
+    "`Retry-After` says when to ask again.",
     503: "Not known here yet, or not now; `Retry-After` says when to ask again.",
 }
 

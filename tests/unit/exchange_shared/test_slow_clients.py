@@ -177,10 +177,10 @@ async def test_a_connection_on_which_nothing_comes_ends_without_a_word() -> None
 
 
 async def test_who_waits_for_an_answer_is_not_late_with_the_next_request() -> None:
-    async with serving(head_seconds=0.3, body_seconds=0.3) as served:
+    async with serving(head_seconds=0.6, body_seconds=0.6) as served:
         post = POST + b"Content-Length: 2\r\n\r\n"
         reader, writer = await served.connection(get("/wait") + post + b"{")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.9)
         served.waits.set()
         assert await answer_on(reader) == (200, '"waited"')
         writer.write(b"}")
