@@ -6,6 +6,7 @@ from contextlib import aclosing
 import structlog
 
 from exchange_shared.bus import DATA_FEED, Bus, Delivery, LogPosition, QueueReader
+from exchange_shared.engine_watch import EngineWatch
 from exchange_shared.heartbeats import Listener
 from exchange_shared.messages import (
     CLEARINGHOUSE,
@@ -56,6 +57,7 @@ class Consumer:
     ) -> None:
         self._bus = bus
         self._listener = listener
+        self._engine = EngineWatch()
         self._projections = projections
         self._progress = progress
         self._fanout = fanout
@@ -85,6 +87,7 @@ class Consumer:
 
         Raises:
             SequenceGap, LogTruncated: records are missing from the log.
+            EngineBegunAgain: the engine knows less than was read of it.
         """
         reader: QueueReader[AnyFeedRecord] = QueueReader(
             self._bus,
@@ -118,6 +121,7 @@ class Consumer:
             for record in delivery.records:
                 if type(record) is Heartbeat:
                     self._listener.hear(record)
+                    self._engine.check(record, self._progress.applied_seq)
                 apply(record)
                 publish(record)
                 if type(record) is TradeExecuted or type(record) is AccountOpened:

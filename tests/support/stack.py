@@ -218,8 +218,8 @@ class EmbeddedStack:
         }
         self._process: ServerProcess | None = None
 
-    def start(self) -> None:
-        """Start it; returns when gateway and feed are ready.
+    def start(self, *, wait: bool = True) -> None:
+        """Start it; returns when gateway and feed are ready, or at once.
 
         Raises:
             ServerFailed: it ended, or was not ready in time.
@@ -241,13 +241,19 @@ class EmbeddedStack:
             except httpx.TransportError:
                 return False
 
-        process.wait_until(ready, "the exchange")
+        if wait:
+            process.wait_until(ready, "the exchange")
 
     @property
     def pid(self) -> int:
         """The process id of the running exchange."""
         assert self._process is not None, "it was not started"
         return self._process.pid
+
+    def wait_ended(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        assert self._process is not None, "it was not started"
+        return self._process.wait_ended()
 
     def stop(self) -> int:
         """Stop it as Ctrl-C does; its exit code."""

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from exchange_shared.bus import DATA_FEED, Bus, LogPosition, QueueReader
+from exchange_shared.engine_watch import EngineWatch
 from exchange_shared.heartbeats import Listener
 from exchange_shared.messages import (
     MATCHING_ENGINE,
@@ -57,6 +58,9 @@ class Tail:
         self._rates = rates
         self._ids = ids
         self._market = market
+        self._listener = listener
+        self._engine = EngineWatch()
+        self._read_seq = 0
         self._readiness = readiness
         self._answers = answers
         self._reports = reports
@@ -64,7 +68,7 @@ class Tail:
         self._answers_came = answers_came
         own: dict[type, Callable[[Any], None]] = {
             AccountOpened: self._learn_key,
-            Heartbeat: listener.hear,
+            Heartbeat: self._hear,
         }
         # The reports forget the names of orders that end, which the others ask for.
         takers = (
@@ -90,7 +94,12 @@ class Tail:
         metrics: Metrics,
         on_loaded: Callable[[], None],
     ) -> None:
-        """Load what is stored, call `on_loaded`, then read on from there."""
+        """Load what is stored, call `on_loaded`, then read on from there.
+
+        Raises:
+            SequenceGap, LogTruncated: records are missing from the log.
+            EngineBegunAgain: the engine knows less than was read of it.
+        """
         stored = LogPosition()
         if dsn is not None:
             stored = await until_possible(
@@ -100,6 +109,7 @@ class Tail:
                 self._readiness.keys_wait_for,
             )
         log.info("api_keys_loaded", clients=len(self._keys), position=stored.position)
+        self._read_seq = stored.sources.get(MATCHING_ENGINE, 0)
         self._readiness.api_keys = None
         on_loaded()
         reader: QueueReader[Any] = QueueReader(
@@ -116,6 +126,7 @@ class Tail:
                 for delivery in deliveries:
                     self.apply(delivery.records)
                     await asyncio.sleep(0)  # requests are served between two messages
+                self._read_seq = reader.applied.sources.get(MATCHING_ENGINE, 0)
 
     def apply(self, records: list[Any]) -> None:
         """Take in the records of one message; answers and reports leave at its end."""
@@ -139,6 +150,10 @@ class Tail:
                 id_ = getattr(record, name, None)
                 if id_ is not None:
                     self._ids.raise_floor(id_)
+
+    def _hear(self, heartbeat: Heartbeat) -> None:
+        self._listener.hear(heartbeat)
+        self._engine.check(heartbeat, self._read_seq)
 
     def _learn_key(self, event: AccountOpened) -> None:
         self._keys.add(event.client_id, event.api_key_hash)
