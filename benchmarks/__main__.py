@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from benchmarks.core import measure_core
+from benchmarks.flood import measure_flood
 from benchmarks.orders import measure_embedded, measure_services
 
 HERE = Path(__file__).parent
@@ -24,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the sustained run")
     parser.add_argument("--rate", type=int, default=DEFAULT_ORDERS_PER_SECOND)
-    parser.add_argument("--only", choices=["core", "services", "embedded"])
+    parser.add_argument("--only", choices=["core", "services", "embedded", "flood"])
     parser.add_argument("--commands", type=int, default=1_000_000, help="in each run of the core")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
     arguments = parser.parse_args()
@@ -36,6 +37,8 @@ def main() -> None:
         results["services"] = measure_services(arguments.rate, arguments.seconds)
     if arguments.only in (None, "embedded"):
         results["embedded"] = measure_embedded(arguments.rate, arguments.seconds)
+    if arguments.only in (None, "flood"):
+        results["flood_of_orders"] = measure_flood(min(arguments.seconds, 20))
     arguments.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(f"written to {arguments.output}", file=sys.stderr)
 

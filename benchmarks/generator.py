@@ -109,10 +109,19 @@ class Trader:
         self._ref = 0
         self.socket = SocketClient(self._take)
 
-    async def open(self, http: httpx.AsyncClient) -> None:
-        """Open the account and the session."""
+    async def open_account(self, http: httpx.AsyncClient) -> None:
+        """Open the account, if it is not there."""
         body = {"client_id": self.client_id, "api_key": self.api_key}
         (await http.post(f"{self._gateway_url}/clients", json=body)).raise_for_status()
+
+    async def log_in(self) -> None:
+        """Open the session; nobody waits for the answers of one before.
+
+        Raises:
+            ConnectionError: it was refused.
+        """
+        self._counts.wait(-sum(size for _, size in self._due.values()))
+        self._due.clear()
         url = f"{self._gateway_url.replace('http', 'ws', 1)}/ws"
         await self.socket.connect(url, {"Authorization": f"Bearer {self.api_key}"})
 
@@ -169,9 +178,10 @@ class Trader:
         frame = _decode(message)
         if frame.type == "logged_in":
             return
-        if frame.ref is None:
-            raise RuntimeError(f"unexpected: {message[:200]!r}")
         counts = self._counts
+        if frame.ref is None:
+            counts.refuse(frame.error.code if frame.error else frame.type, 1)
+            return
         due, size = self._due.pop(frame.ref)
         milliseconds = (time.perf_counter() - due) * 1_000
         if frame.error is not None:
@@ -227,7 +237,8 @@ async def run(load: Load, ready: Callable[[], None]) -> Measured:
     ]
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
         for trader in traders:
-            await trader.open(http)
+            await trader.open_account(http)
+            await trader.log_in()
             await asyncio.sleep(_OPENING_SECONDS)
     ready()
     cpu = _cpu_seconds()

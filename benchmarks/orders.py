@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ PACE_PER_SECOND = 20.0
 PACED_SECONDS = 15.0
 """Of lone orders, and of the raw hops that they are compared with."""
 
+UNBOUNDED = {
+    "EXCHANGE_MAX_UNANSWERED_ORDERS": "100000",
+    "EXCHANGE_MAX_QUEUED_ORDERS": "100000",
+    "EXCHANGE_MAX_LAG_SECONDS": "0",
+}
+"""Where throughput is measured, orders wait, and are not refused instead."""
+
 _SETTLE_SECONDS = 120.0
 _QUIET_SECONDS = 2.0
 """After which a Postgres has counted all rows that it wrote."""
@@ -46,7 +54,10 @@ class Deployment:
     """Its databases, by their names, where they can be looked into."""
 
 
-def measure_services(rate: int, seconds: float, gateways: int = 1) -> dict[str, Any]:
+@contextmanager
+def deployed(
+    market: Path, gateways: int = 1, settings: dict[str, str] | None = None
+) -> Iterator[tuple[Deployment, RabbitMQServer]]:
     """Every service a process of its own, around a RabbitMQ and a Postgres that sync to disk.
 
     The engine is compiled, as it is deployed.
@@ -63,16 +74,22 @@ def measure_services(rate: int, seconds: float, gateways: int = 1) -> dict[str, 
             rabbitmq.url(),
             clearing_dsn,
             market_dsn,
-            market_file=MARKET,
+            market_file=market,
             programs=programs,
             gateways=gateways,
+            settings=settings,
         ) as stack:
             pids = {name: stack.pid(name) for name in stack.services}
             servers = {"postgres": postgres.pid, "rabbitmq": rabbitmq.pid}
             pids |= {name: pid for name, pid in servers.items() if pid is not None}
             dsns = {"clearing_data": clearing_dsn, "market_data": market_dsn}
-            deployment = Deployment(stack.gateway_urls, stack.feed_url, pids, dsns)
-            results = _steps(deployment, rate, seconds)
+            yield Deployment(stack.gateway_urls, stack.feed_url, pids, dsns), rabbitmq
+
+
+def measure_services(rate: int, seconds: float, gateways: int = 1) -> dict[str, Any]:
+    """What an order costs where every service is a process of its own."""
+    with deployed(MARKET, gateways, UNBOUNDED) as (deployment, rabbitmq):
+        results = _steps(deployment, rate, seconds)
         results["queues"] = uvloop.run(queue_sizes(rabbitmq.url()))
         results["two_raw_hops_ms"] = uvloop.run(_two_raw_hops_ms(rabbitmq))
         return results
@@ -80,7 +97,7 @@ def measure_services(rate: int, seconds: float, gateways: int = 1) -> dict[str, 
 
 def measure_embedded(rate: int, seconds: float) -> dict[str, Any]:
     """Everything in one process, as `make run` has it."""
-    with EmbeddedStack(market_file=MARKET) as stack:
+    with EmbeddedStack(market_file=MARKET, settings=UNBOUNDED) as stack:
         deployment = Deployment([stack.gateway_url], stack.feed_url, {"exchange": stack.pid}, {})
         return _steps(deployment, rate, seconds)
 

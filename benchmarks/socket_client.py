@@ -19,13 +19,15 @@ class SocketClient(asyncio.Protocol):
         self._protocol: ClientProtocol
         self._transport: asyncio.Transport
         self._opened: asyncio.Future[None]
+        self._ended = asyncio.Event()
 
     async def connect(self, url: str, headers: Mapping[str, str]) -> None:
         """Connect; returns when the server has accepted.
 
         Raises:
-            RuntimeError: it did not.
+            ConnectionError: it did not.
         """
+        self._ended.clear()
         loop = asyncio.get_running_loop()
         uri = parse_uri(url)
         self._protocol = ClientProtocol(uri, max_size=None)
@@ -36,6 +38,11 @@ class SocketClient(asyncio.Protocol):
         self._protocol.send_request(request)
         self._flush()
         await self._opened
+
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is gone."""
+        return self._ended.is_set()
 
     def send(self, text: bytes) -> None:
         """Send a text message."""
@@ -50,6 +57,12 @@ class SocketClient(asyncio.Protocol):
         """Called by the loop."""
         self._transport = cast("asyncio.Transport", transport)
 
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Called by the loop."""
+        self._ended.set()
+        if not self._opened.done():
+            self._opened.set_exception(ConnectionResetError("closed before it was accepted"))
+
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         self._protocol.receive_data(data)
@@ -62,10 +75,10 @@ class SocketClient(asyncio.Protocol):
                     self._opened.set_result(None)
                 else:
                     problem = self._protocol.handshake_exc
-                    self._opened.set_exception(RuntimeError(f"{problem}: {event.body!r}"))
+                    self._opened.set_exception(ConnectionRefusedError(f"{problem}: {event.body!r}"))
         self._flush()
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
-            if data:
+            if data and not self._transport.is_closing():
                 self._transport.write(data)

@@ -75,7 +75,9 @@ class RateLimit:
     ) -> None:
         self._what = what
         self._rate = rate
+        self._clock = clock
         self._buckets = TokenBuckets(clock)
+        self._shut_until: dict[str, float] = {}
 
     def check(self, key: str, cost: int = 1, rate: Rate | None = None) -> None:
         """Raises `ApiError` 429 `rate_limited` when the key may not have it now.
@@ -89,11 +91,15 @@ class RateLimit:
             raise _rate_limited(message, wait)
 
     def check_recovered(self, key: str) -> None:
-        """Raises `ApiError` 429 `rate_limited` while less than half of the burst is there again."""
-        per_second, burst = self._rate
-        wait = self._buckets.full_in(key) - burst / per_second / 2 if per_second else 0.0
+        """Raises `ApiError` 429 `rate_limited` while a key is shut out."""
+        wait = self._shut_until.get(key, 0.0) - self._clock()
         if wait > 0.0:
-            raise _rate_limited(f"there were more than {per_second} {self._what} in a second", wait)
+            raise _rate_limited(f"there were too many {self._what}", wait)
+        self._shut_until.pop(key, None)
+
+    def shut_out(self, key: str) -> None:
+        """The key went too far: `check_recovered` refuses it until it has its whole burst again."""
+        self._shut_until[key] = self._clock() + self._buckets.full_in(key)
 
 
 def _rate_limited(message: str, wait: float) -> ApiError:

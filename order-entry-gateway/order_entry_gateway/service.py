@@ -143,7 +143,7 @@ def _way_into_the_log(
     report_publisher = Publisher(
         bus, DATA_FEED, parts.source, max_pending=settings.max_unpublished_records
     )
-    denials_limit = RateLimit("denials", _refusals(settings))
+    denials_limit = RateLimit("denials", _at_once(5, settings.denials_per_second))
     confirmations = Confirmations(report_publisher, denials_limit, parts.metrics)
     entry = Publisher(
         bus,

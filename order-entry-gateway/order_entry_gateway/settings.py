@@ -57,8 +57,11 @@ class GatewaySettings(OperatorSettings):
 
     refusals_per_second: int = Field(default=100, ge=0)
     """What this gateway refuses of one client: five times as many at once. Whose session goes on
-    is closed, and kept out until there is room for half of them again. As many denied orders are
-    reported on `data_feed`."""
+    is closed, and kept out until there is room for all of them again."""
+
+    denials_per_second: int = Field(default=20, ge=0)
+    """Orders of one client that were refused here and are reported on `data_feed`: five times as
+    many at once. The others are only counted."""
 
     new_clients_per_second: int = Field(default=20, ge=0)
     """Accounts asked for from one IP address."""

@@ -241,6 +241,8 @@ class Session:
             if count and not self._closing:
                 self._refusals_limit.check(self._client_id or self._name, count)
         except ApiError as error:
+            if self._client_id is not None:
+                self._refusals_limit.shut_out(self._client_id)
             self._close(POLICY_VIOLATION, error, ref)
         return not self._closing
 

@@ -97,17 +97,19 @@ def test_a_breach_says_after_how_many_whole_seconds_it_is_over(clock: Clock) -> 
     limit.check("a", 3)
 
 
-def test_who_went_too_far_has_recovered_when_half_of_the_burst_is_back(clock: Clock) -> None:
+def test_who_was_shut_out_has_recovered_when_its_burst_is_back(clock: Clock) -> None:
     limit = RateLimit("refused requests", Rate(10, 40), clock)
-    limit.check("a", 20)
+    limit.check("a", 40)
     limit.check_recovered("a")
-    limit.check("a", 20)
+    limit.shut_out("a")
+    limit.check_recovered("b")
+    clock.now += 3.9
     with pytest.raises(ApiError) as caught:
         limit.check_recovered("a")
-    assert caught.value.retry_after_seconds == 2
-    clock.now += 2
+    assert (caught.value.code, caught.value.retry_after_seconds) == ("rate_limited", 1)
+    clock.now += 0.2
     limit.check_recovered("a")
-    RateLimit("refused requests").check_recovered("a")
+    limit.check("a", 40)
 
 
 def test_a_clients_rate_is_its_own_and_else_the_markets() -> None:
