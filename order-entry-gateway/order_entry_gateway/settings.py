@@ -44,7 +44,7 @@ class GatewaySettings(OperatorSettings):
     max_queued_orders: int = Field(default=2_500, ge=1)
     """Orders of all clients that may wait for their turn, as many of each as places are free."""
 
-    max_unanswered_orders: int = Field(default=500, ge=1)
+    max_unanswered_orders: int = Field(default=200, ge=1)
     """Orders that may be at the matching engine at a time; the others wait here, for their turn."""
 
     max_lag_seconds: float = Field(default=0.5, ge=0)
