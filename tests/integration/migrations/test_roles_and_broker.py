@@ -71,6 +71,8 @@ FEED_RIGHTS = [
     ("INSERT INTO consumer_position VALUES ('q', 1, '{}')", True),
     ("UPDATE consumer_position SET position = 2", True),
     ("DELETE FROM orders", True),
+    ("SELECT * FROM gateway_node", False),
+    ("UPDATE gateway_node SET holder = NULL", False),
     ("SELECT * FROM schema_migrations", False),
     ("DROP TABLE orders", False),
     ("CREATE TABLE mine (id integer)", False),
@@ -84,6 +86,11 @@ GATEWAY_RIGHTS = [
     ("SELECT * FROM balance", False),
     ("INSERT INTO client VALUES ('eve', '', 0, 0)", False),
     ("UPDATE client SET api_key_hash = ''", False),
+    ("SELECT * FROM gateway_node ORDER BY node LIMIT 1 FOR UPDATE SKIP LOCKED", True),
+    ("UPDATE gateway_node SET holder = '', expires_at = now(), ids_until_ms = 1", True),
+    ("UPDATE gateway_node SET node = 15 - node", False),
+    ("INSERT INTO gateway_node VALUES (16, NULL, now(), 0)", False),
+    ("DELETE FROM gateway_node", False),
     ("CREATE TABLE mine (id integer)", False),
 ]
 
