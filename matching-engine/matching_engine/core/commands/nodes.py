@@ -5,7 +5,7 @@ an id of a fenced node that is not above the highest so far comes from whoever h
 which was paused or cut off, or comes a second time.
 """
 
-from exchange_shared.ids import FORGED_FROM, node_of
+from exchange_shared.ids import COUNTER_BITS, FORGED_FROM, NODES, node_of
 from exchange_shared.messages import (
     AnyCommand,
     BeginPhase,
@@ -16,6 +16,8 @@ from exchange_shared.messages import (
 )
 from matching_engine.core.commands.refusals import reject, reject_order
 from matching_engine.core.market import Market
+
+_WITHOUT_ID = (ClockTick, BeginPhase)
 
 
 def fence_node(market: Market, command: FenceNode) -> None:
@@ -37,10 +39,13 @@ def comes_too_late(market: Market, command: AnyCommand) -> bool:
 
     Only nodes that were fenced are looked at: gateways of earlier versions fenced none.
     """
-    if isinstance(command, ClockTick | BeginPhase):
+    if isinstance(command, NewOrder):
+        id_ = command.order_id
+    elif isinstance(command, _WITHOUT_ID):
         return False
-    id_ = command.order_id if isinstance(command, NewOrder) else command.request_id
-    node = node_of(id_)
+    else:
+        id_ = command.request_id
+    node = id_ >> COUNTER_BITS & NODES - 1  # `node_of`, written out for each command's sake
     highest = market.highest_ids.get(node)
     if highest is None:
         return False
