@@ -24,7 +24,7 @@ from exchange_shared.http.protocol import MAX_PIPELINED, MAX_UNWANTED_BYTES
 from exchange_shared.metrics import Metrics
 
 KEY = b"Authorization: Bearer the key of alice\r\n"
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 class Served:
