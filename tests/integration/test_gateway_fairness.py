@@ -251,7 +251,7 @@ async def until_stored(databases: Databases, query: str, count: int) -> None:
 async def test_who_sends_rubbish_and_does_not_read_is_closed_and_kept_out_for_a_while(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    settings: dict[str, Any] = {"refusals_per_second": 20, "slow_consumer_seconds": 0.1}
+    settings: dict[str, Any] = {"refusals_per_second": 1, "slow_consumer_seconds": 0.1}
     async with running_gateway(bus, tmp_path, **settings) as gateway:
         await gateway.until_ready()
         alice, bob = [await gateway.open_account(name) for name in ("alice", "bob")]
