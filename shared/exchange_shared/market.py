@@ -195,7 +195,7 @@ class RiskConfig(LimitsConfig):
     max_open_orders: Count = 1_000
     min_display_percent: DisplayPercent = Decimal(1)
     orders_per_second: PerSecond = 100
-    order_burst: Count = 500
+    order_burst: Count = 200
 
 
 class BotConfig(_Section):

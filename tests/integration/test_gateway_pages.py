@@ -75,7 +75,7 @@ async def test_the_market_is_published_before_anything_else(
         max_open_orders=1_000,
         min_display_ppm=10_000,
         orders_per_second=100,
-        order_burst=500,
+        order_burst=200,
         max_time_step_us=60_000_000,
     )
     assert microsoft == ListSecurity(

@@ -104,7 +104,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             max_open_orders=1_000,
             min_display_ppm=10_000,
             orders_per_second=100,
-            order_burst=500,
+            order_burst=200,
             max_time_step_us=60_000_000,
         ),
         ListSecurity(
