@@ -26,3 +26,15 @@ async def gateway(bus: MemoryBus, engine: FakeEngine, tmp_path: Path) -> AsyncIt
     async with running_gateway(bus, tmp_path, operator_key=OPERATOR_KEY) as running:
         await running.until_ready()
         yield running
+
+
+@pytest.fixture
+async def patient_gateway(
+    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
+) -> AsyncIterator[Gateway]:
+    """A gateway that refuses any number of requests, and reports each refusal."""
+    async with running_gateway(
+        bus, tmp_path, refusals_per_second=0, denials_per_second=0, frames_per_second=0
+    ) as running:
+        await running.until_ready()
+        yield running

@@ -18,8 +18,9 @@ from tests.support.memory_bus import MemoryBus
 
 
 async def test_bad_orders_are_refused_reported_and_never_reach_the_engine(
-    gateway: Gateway, bus: MemoryBus
+    patient_gateway: Gateway, bus: MemoryBus
 ) -> None:
+    gateway = patient_gateway
     api_key = await gateway.open_account("alice")
     headers = {**bearer(api_key), **JSON}
     before = await records_in(bus, ORDER_ENTRY)

@@ -277,8 +277,9 @@ async def test_a_bad_frame_is_refused_with_its_ref_and_the_session_goes_on(
 
 
 async def test_bad_orders_are_refused_reported_and_never_reach_the_engine(
-    gateway: Gateway, bus: MemoryBus
+    patient_gateway: Gateway, bus: MemoryBus
 ) -> None:
+    gateway = patient_gateway
     api_key = await gateway.open_account("alice")
     before = await records_in(bus, ORDER_ENTRY)
     cases = bad_orders()

@@ -23,6 +23,8 @@ LIMITS = {
     "position": "max_position",
     "value": "max_order_value_e4",
     "display": "min_display_ppm",
+    "rate": "orders_per_second",
+    "burst": "order_burst",
 }
 """How tables call the limits of a client."""
 MARKET = {**LIMITS, "step": "max_time_step_us"}
