@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exchange_shared.bus import ORDER_ENTRY, MessageTooLarge, open_bus
+from exchange_shared.bus import DATA_FEED, ORDER_ENTRY, MessageTooLarge, open_bus
 from exchange_shared.bus.topology import declare_topology
 from tests.conftest import Databases
 from tests.e2e.conftest import RunningExchange
@@ -104,6 +104,23 @@ async def test_the_broker_refuses_what_is_too_large(strict_broker: RabbitMQServe
     bus = await open_bus(strict_broker.url())
     with pytest.raises(MessageTooLarge, match="order_entry takes no 20001 bytes"):
         await bus.publish(ORDER_ENTRY, bytes(MAX_MESSAGE_BYTES + 1))
+    await bus.close()
+
+
+async def test_what_is_too_large_is_not_taken_for_what_was_published_beside_it(
+    strict_broker: RabbitMQServer,
+) -> None:
+    url = await asyncio.to_thread(strict_broker.create_virtual_host, "beside")
+    await declare_topology(url)
+    bus = await open_bus(url)
+    for _ in range(20):
+        large, *small = await asyncio.gather(
+            bus.publish(ORDER_ENTRY, bytes(MAX_MESSAGE_BYTES + 1)),
+            *(bus.publish(DATA_FEED, b"small") for _ in range(5)),
+            return_exceptions=True,
+        )
+        assert small == [None] * 5
+        assert isinstance(large, MessageTooLarge)
     await bus.close()
 
 

@@ -1,6 +1,7 @@
 """The bus over RabbitMQ streams: durable queues that keep what was read."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ PUBLISH_SECONDS = 5.0
 ATTACH_SECONDS = 3.0
 """A message that a stream has arrives at once; after so long we ask where the stream ends."""
 
-_TOO_LARGE = "larger than configured max size"
+_TOO_LARGE = re.compile(r"larger than configured max size (\d+)")
 """What the broker says of a message beyond its `max_message_size`, in every version since 3.8."""
 
 FIRST_PAUSE_SECONDS = 0.05
@@ -112,7 +113,7 @@ class RabbitMQBus:
                     await attempts.failed(error)
                 except ChannelPreconditionFailed as error:
                     await self._drop(link)
-                    if _TOO_LARGE in str(error):
+                    if _is_too_large(len(body), error):
                         raise MessageTooLarge(
                             f"{queue} takes no {len(body)} bytes: {error}"
                         ) from error
@@ -282,3 +283,12 @@ def _check_same(queue: str, last: Message | None, found: Message) -> None:
             f"{queue} has another message at {last.position} than the one that was read there:"
             " its end was lost, and written anew"
         )
+
+
+def _is_too_large(size: int, error: ChannelPreconditionFailed) -> bool:
+    """Whether the broker has closed the channel because of a message of this size.
+
+    Every message that was on its way over the channel fails then, whichever was too large.
+    """
+    limit = _TOO_LARGE.search(str(error))
+    return limit is not None and size > int(limit[1])
