@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.fake_engine import FakeEngine
-from tests.support.gateways import OPERATOR_KEY, Gateway, running_engine, running_gateway
+from tests.support.gateways import (
+    OPERATOR_KEY,
+    Gateway,
+    market_with_rate,
+    running_engine,
+    running_gateway,
+)
 from tests.support.memory_bus import MemoryBus
 
 
@@ -32,9 +38,14 @@ async def gateway(bus: MemoryBus, engine: FakeEngine, tmp_path: Path) -> AsyncIt
 async def patient_gateway(
     bus: MemoryBus, engine: FakeEngine, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
-    """A gateway that refuses any number of requests, and reports each refusal."""
+    """A gateway that takes and refuses any number of requests, and reports each refusal."""
     async with running_gateway(
-        bus, tmp_path, refusals_per_second=0, denials_per_second=0, frames_per_second=0
+        bus,
+        tmp_path,
+        market=market_with_rate(0),
+        refusals_per_second=0,
+        denials_per_second=0,
+        frames_per_second=0,
     ) as running:
         await running.until_ready()
         yield running
