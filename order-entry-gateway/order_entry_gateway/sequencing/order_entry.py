@@ -34,11 +34,12 @@ from order_entry_gateway.rate_limits import ClientRates, RateLimit
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.requests.parsing import new_orders
 from order_entry_gateway.requests.schemas import MassCancelRequest, ReplaceRequest
+from order_entry_gateway.sequencing.batches import OpenBatches
 from order_entry_gateway.sequencing.clock import AscendingClock
 from order_entry_gateway.sequencing.confirmations import Confirmations
 from order_entry_gateway.sequencing.order_ids import OrderIds
 from order_entry_gateway.sequencing.schedule import PhaseStart
-from order_entry_gateway.sequencing.sequencer import UNNUMBERED, Sequencer
+from order_entry_gateway.sequencing.sequencer import UNNUMBERED, Sequencer, is_about
 from order_entry_gateway.sequencing.turns import RequestQueue
 
 Request = (
@@ -119,6 +120,7 @@ class OrderEntry:
             clock=self._clock,
             on_complete=self.complete,
         )
+        self._batches = OpenBatches()
         self._fences: dict[int, int] = {}
         """The fences that are on their way into the log, and their numbers there."""
 
@@ -138,23 +140,22 @@ class OrderEntry:
         except ApiError as refusal:
             self._deny(client_id, [(value, refusal) for value in values])
             raise
-        self._check_orders(client_id, len(values))
-        seen_seq = self._market_status.seq
-        requests = new_orders(values[:PARSED_AT_ONCE], client_id, seen_seq)
-        for first in range(PARSED_AT_ONCE, len(values), PARSED_AT_ONCE):
-            await asyncio.sleep(0)  # others are served, and may fill the queue
-            self._check_orders(client_id, len(values))
-            requests += new_orders(values[first : first + PARSED_AT_ONCE], client_id, seen_seq)
-        orders = [request for request in requests if isinstance(request, NewOrder)]
-        answers = [request if isinstance(request, ApiError) else None for request in requests]
-        group: Group[Answer] = Group([*answers], on_answered, self._loop.time())
+        requests, cancels = await self._checked(client_id, values)
+        answers = [self._answer_at_once(request, cancels) for request in requests]
+        orders = [
+            request
+            for request, answer in zip(requests, answers, strict=True)
+            if answer is None and isinstance(request, NewOrder)
+        ]
+        group: Group[Answer] = Group(answers, on_answered, self._loop.time())
         if orders:
             self._metrics.orders.inc(len(orders))
             self._sequencer.take_in(client_id, group, orders)
         else:
             group.close()
-        if len(orders) < len(values):
-            refusals = [(value, no) for value, no in zip(values, answers, strict=True) if no]
+        checked = zip(values, requests, strict=True)
+        refusals = [(value, no) for value, no in checked if isinstance(no, ApiError)]
+        if refusals:
             self._deny(client_id, refusals)
 
     def replace(
@@ -200,6 +201,7 @@ class OrderEntry:
             side=which.side,
         )
         self._overtake(client_id, command, on_answered)
+        self._batches.overtake(command)
 
     def open_account(self, client_id: str, api_key: str, on_answered: OnAnswered) -> None:
         """Take in a request for an account.
@@ -285,6 +287,35 @@ class OrderEntry:
         (request_id,) = self._ids.take(1)
         command = make(request_id=request_id, time_us=self._clock.now_us())
         self._sequencer.send(Group([None], on_answered, self._loop.time()), [command])
+
+    async def _checked(
+        self, client_id: str, values: list[Any]
+    ) -> tuple[list[NewOrder | ApiError], list[MassCancel]]:
+        """The orders or their refusals, and the mass cancels that came while they were checked.
+
+        Raises:
+            ApiError: 503: the orders cannot be taken in.
+        """
+        self._check_orders(client_id, len(values))
+        seen_seq = self._market_status.seq
+        requests = new_orders(values[:PARSED_AT_ONCE], client_id, seen_seq)
+        with self._batches.open(client_id) as cancels:
+            for first in range(PARSED_AT_ONCE, len(values), PARSED_AT_ONCE):
+                await asyncio.sleep(0)  # others are served, and may fill the queue
+                self._check_orders(client_id, len(values))
+                requests += new_orders(values[first : first + PARSED_AT_ONCE], client_id, seen_seq)
+        return requests, cancels
+
+    def _answer_at_once(
+        self, request: NewOrder | ApiError, cancels: list[MassCancel]
+    ) -> Answer | None:
+        """Why an order is not sent, if it is not; one that a cancel has overtaken is reported."""
+        if isinstance(request, ApiError):
+            return request
+        if not any(is_about(cancel, request) for cancel in cancels):
+            return None
+        self._confirmations.withdrawn(request, withdrawn())
+        return withdrawn()
 
     def _can_tell(self) -> bool:
         """Whether commands without an answer can be published now."""

@@ -88,7 +88,7 @@ class Sequencer:
         self.queue.add_cancel(client_id, slot)
         self._entry.wake()
         overtaken = [
-            one for one in self.queue.orders_of(client_id) if _is_about(cancel, one.command)
+            one for one in self.queue.orders_of(client_id) if is_about(cancel, one.command)
         ]
         for place in overtaken:
             if place.group.answer(place.place, withdrawn()):
@@ -158,7 +158,7 @@ class Sequencer:
         self.answers_came()
 
 
-def _is_about(cancel: CancelOrder | MassCancel, overtaken: AnyCommand) -> bool:
+def is_about(cancel: CancelOrder | MassCancel, overtaken: AnyCommand) -> bool:
     """Whether a cancel would have ended what an order or a replacement of its client does.
 
     Of a replacement it is not known which security and side its order has.
