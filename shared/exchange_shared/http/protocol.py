@@ -7,9 +7,11 @@ comes. Each of them has its time. While an answer is awaited, nothing is.
 import asyncio
 import re
 from enum import Enum
-from typing import cast
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from exchange_shared.http.admission import CONNECTION
@@ -31,6 +33,8 @@ MAX_PIPELINED = 100
 """How many requests may come before the first of them is answered."""
 
 _OTHER_UPGRADE = re.compile(rb"^upgrade:(?=[ \t]*h2c)", re.IGNORECASE | re.MULTILINE)
+
+log = structlog.get_logger()
 
 
 class DoorState(ServerState):
@@ -54,10 +58,15 @@ class _Awaited(Enum):
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with limits.
 
-    A refusal is told after the answers to the requests before it, and is the last that is told.
+    A refusal is told after the answers to the requests before it, and is the last that is told. A
+    request whose body can no more come whole is given up: whoever waits for the body is told that
+    nobody is there any more, and the connection ends.
     """
 
     _connection: Connection
+    _at_work: RequestResponseCycle | None = None
+    """The request that the application answers, or has answered last."""
+
     _awaited = _Awaited.NOTHING
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
@@ -80,6 +89,7 @@ class HttpProtocol(HttpToolsProtocol):
         """It goes."""
         self._await(_Awaited.NOTHING)
         self._connection.close()
+        self._tell_that_nobody_is_there()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -93,16 +103,18 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its body begins."""
-        self._in_head, self._framing_bytes, self._unwanted_bytes = False, -self._chunk_bytes, 0
+        """Its body begins, unless it is refused, or goes on as a WebSocket."""
         if len(self.pipeline) >= MAX_PIPELINED:
             raise ConnectionError(f"more than {MAX_PIPELINED} requests wait for their answers")
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self._in_head, self._framing_bytes, self._unwanted_bytes = False, -self._chunk_bytes, 0
 
     def on_body(self, body: bytes) -> None:
         """A part of its body has come."""
         self._framing_bytes -= len(body)
-        if self.cycle.response_complete:
+        if not self._in_head and self.cycle.response_complete:
             self._unwanted_bytes += len(body)
         super().on_body(body)
 
@@ -120,7 +132,7 @@ class HttpProtocol(HttpToolsProtocol):
             head, end, body = data.partition(b"\r\n\r\n")
             data = _OTHER_UPGRADE.sub(b"x-upgrade:", head) + end + body
         self._chunk_bytes = len(data)
-        super().data_received(data)
+        self._parse(data)
         if self._last_words is not None or self.transport.is_closing() or self._is_websocket:
             return
         if self._in_head:
@@ -135,16 +147,37 @@ class HttpProtocol(HttpToolsProtocol):
                 return
         self._await(self._owed)
 
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+        except httptools.HttpParserError as problem:
+            log.debug("malformed_http", client=self.client, problem=str(problem))
+            self._is_malformed("Invalid HTTP request received")
+
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Who sends no more may still wait for an answer."""
-        if self._is_answering:
+        if not self._in_head and self._last_words is None:
+            self._is_malformed("the request ends before its body does")
+        if self._is_answering and not self.transport.is_closing():
             self.cycle.keep_alive = False
             return True
         return None
 
-    def send_400_response(self, msg: str) -> None:
+    def _is_malformed(self, message: str) -> None:
         """Refuse what is not HTTP."""
-        self._refuse(ApiError(400, "malformed_http", msg.rstrip(".")))
+        error = ApiError(400, "malformed_http", message)
+        if self._in_head:
+            self._refuse(error)
+        else:
+            self._give_up(error)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._at_work = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """An answer is sent: go on with the next request, or with the last words."""
@@ -161,7 +194,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        """Whether a request that has begun to come is not answered yet."""
+        at_work = self._at_work
+        return bool(self.pipeline) or (at_work is not None and not at_work.response_complete)
 
     @property
     def _is_websocket(self) -> bool:
@@ -216,17 +251,25 @@ class HttpProtocol(HttpToolsProtocol):
     def _give_up(self, error: ApiError) -> None:
         """Refuse a request that has not come whole, or is not at work yet, and end."""
         self._await(_Awaited.NOTHING)
-        if self._in_head and self._begun and self._is_answering:
+        waits_its_turn = bool(self.pipeline) and self.pipeline[0][0] is self.cycle
+        if not self._in_head and waits_its_turn:
+            self.pipeline.popleft()
+        if self._is_answering and (self._begun if self._in_head else waits_its_turn):
             self._refuse(error)  # it is an earlier one that is answered
             return
-        refusable = self._in_head or not self.cycle.response_started
-        if self._is_answering:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        next_one = self._in_head and not self._is_answering
+        refusable = next_one or self._at_work is None or not self._at_work.response_started
+        self._tell_that_nobody_is_there()
         if refusable and not self.transport.is_closing():
             self._last_words = last_answer(error, self.server_state.default_headers)
             self.transport.write(self._last_words)
         self._end()
+
+    def _tell_that_nobody_is_there(self) -> None:
+        """Let the application, which may wait for a body, wait no more."""
+        if self._at_work is not None and not self._at_work.response_complete:
+            self._at_work.disconnected = True
+            self._at_work.message_event.set()
 
     def _end(self) -> None:
         end_soon(self.transport, self.loop)

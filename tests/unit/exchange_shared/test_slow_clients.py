@@ -334,3 +334,62 @@ async def test_a_flood_of_connections_leaves_nothing_behind() -> None:
         async with asyncio.timeout(WAIT_SECONDS):
             while await served.metric('connections{kind="anonymous"}') > 1:
                 await asyncio.sleep(0)
+
+
+NO_CHUNK = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+MALFORMED_BODIES = [
+    POST + NO_CHUNK,
+    POST + b"Transfer-Encoding: xchunked\r\n\r\nzz\r\n",
+    CHUNKED + b"2\r\n{}zz",
+    CHUNKED + b"1\r\n{\r\nzz\r\n",
+    CHUNKED + b"0\r\n: \r\n\x00",
+    b"GET /now HTTP/1.1\r\nHost: x\r\n" + NO_CHUNK,
+    b"DELETE /echo HTTP/1.1\r\nHost: x\r\n" + NO_CHUNK,
+    POST.replace(b"/echo", b"/unread") + NO_CHUNK,
+]
+
+
+async def test_a_body_that_cannot_come_whole_leaves_no_connection_behind() -> None:
+    async with serving() as served:
+        for request in MALFORMED_BODIES:
+            assert await refusal_on(await served.send(request)) == (400, "malformed_http")
+        for begun in (POST + b"Content-Length: 9\r\n\r\n{", CHUNKED, CHUNKED + b"2\r\n{"):
+            reader, writer = await served.connection(begun)
+            writer.write_eof()
+            assert await refusal_on(reader) == (400, "malformed_http")
+        await only_one_is_connected(served)
+
+
+async def test_a_body_that_breaks_off_while_it_is_awaited_is_refused_too() -> None:
+    async with serving() as served:
+        reader, writer = await served.connection(CHUNKED + b"1\r\n{\r\n")
+        while await served.metric('connections{kind="anonymous"}') < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # the application waits for the rest
+        writer.write(b"zz\r\n")
+        assert await refusal_on(reader) == (400, "malformed_http")
+        await only_one_is_connected(served)
+
+
+async def test_a_body_that_breaks_off_is_refused_after_the_answers_before_it() -> None:
+    async with serving() as served:
+        reader, writer = await served.connection(get("/wait") + POST + NO_CHUNK)
+        writer.write_eof()
+        other, other_writer = await served.connection(
+            get("/wait") + POST + b"Content-Length: 9\r\n\r\n"
+        )
+        other_writer.write_eof()
+        await asyncio.sleep(0.05)
+        assert await served.answer(get("/now")) == (200, '"now"')
+        served.waits.set()
+        for one in (reader, other):
+            assert await answer_on(one) == (200, '"waited"')
+            assert await refusal_on(one) == (400, "malformed_http")
+        await only_one_is_connected(served)
+
+
+async def only_one_is_connected(served: Served) -> None:
+    """Returns when no connection is left but the one that asks."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while await served.metric('connections{kind="anonymous"}') > 1:
+            await asyncio.sleep(0.01)
