@@ -5,17 +5,18 @@ a SQLite log instead of RabbitMQ, and a Postgres that comes as a Python package.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import structlog
 import uvloop
-from pydantic import SecretStr
 
-from clearinghouse.service import ClearinghouseSettings, open_clearinghouse
+from clearinghouse.service import open_clearinghouse
 from exchange_cli.embedded_postgres import embedded_postgres
-from exchange_cli.local_secrets import LocalSecrets, make_secrets
+from exchange_cli.local_secrets import make_secrets
 from exchange_cli.places import base_url, check_data_dir, check_ports
+from exchange_cli.service_settings import PartSettings, read_service_settings
 from exchange_cli.settings import LocalSettings, read_local_settings
 from exchange_cli.terminal import say, stop_by_exception
 from exchange_cli.ticker import show_lines
@@ -35,9 +36,8 @@ from exchange_shared.runner import (
 )
 from exchange_shared.signals import stop_signal
 from market_data_feed.service import open_market_data_feed
-from market_data_feed.settings import MarketDataFeedSettings
-from matching_engine.service import MatchingEngineSettings, open_matching_engine
-from order_entry_gateway.service import GatewaySettings, open_order_entry_gateway
+from matching_engine.service import open_matching_engine
+from order_entry_gateway.service import open_order_entry_gateway
 from trading_bots import BotSettings, ExchangeError, run_bot
 from trading_bots.strategies import STRATEGIES
 
@@ -84,20 +84,21 @@ def run_exchange() -> None:
     """
     settings = read_local_settings()
     market = load_market(settings.market_file, STRATEGIES)
+    services = read_service_settings(settings, market.bots if settings.bots else [])
     configure_logs(settings.log_level, "text")
     check_ports(settings.host, settings.gateway_port, settings.feed_port)
     check_data_dir(settings.data_dir)
-    secrets = make_secrets(settings)
+    services = services.with_secrets(make_secrets(settings))
     stop_by_exception()
     collect_rarely()
     with embedded_postgres(settings.data_dir / "postgres") as postgres:
         uvloop.run(
             _run(
                 settings,
-                secrets,
+                services.with_databases(
+                    postgres.get_uri("clearing_data"), postgres.get_uri("market_data")
+                ),
                 market,
-                clearing_dsn=postgres.get_uri("clearing_data"),
-                market_dsn=postgres.get_uri("market_data"),
                 admin_dsn=postgres.get_uri(),
                 at_last=postgres.leave,
             )
@@ -106,46 +107,24 @@ def run_exchange() -> None:
 
 async def _run(
     settings: LocalSettings,
-    secrets: LocalSecrets,
+    parts: PartSettings,
     market: MarketConfig,
     *,
-    clearing_dsn: str,
-    market_dsn: str,
     admin_dsn: str,
     at_last: Callable[[], None],
 ) -> None:
     stop = stop_signal(at_last=at_last)
-    gateway_settings = GatewaySettings(
-        market_dsn=SecretStr(market_dsn),
-        market_file=settings.market_file,
-        host=settings.host,
-        port=settings.gateway_port,
-        operator_key=secrets.operator_key,
-        allowed_hosts=settings.allowed_hosts,
-    )
     feed_door = Entrance("market-data-feed", Health())
     gateway_door = Entrance("order-entry-gateway", Health())
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(BackgroundTasks())
         gateway_server = await stack.enter_async_context(
-            serving(gateway_door, gateway_settings, servers)
+            serving(gateway_door, parts.gateway, servers)
         )
-        feed_settings = MarketDataFeedSettings(
-            market_dsn=SecretStr(market_dsn),
-            host=settings.host,
-            port=settings.feed_port,
-            gateway_port=gateway_server.port,
-            operator_key=secrets.operator_key,
-            allowed_hosts=settings.allowed_hosts,
-        )
-        feed_server = await stack.enter_async_context(serving(feed_door, feed_settings, servers))
-        opening = _open_services(
-            settings,
-            ClearinghouseSettings(clearing_dsn=clearing_dsn),
-            (feed_settings, feed_door),
-            (gateway_settings, gateway_door),
-            admin_dsn,
-        )
+        feed = parts.feed.model_copy(update={"gateway_port": gateway_server.port})
+        parts = replace(parts, feed=feed)
+        feed_server = await stack.enter_async_context(serving(feed_door, feed, servers))
+        opening = _open_services(settings, parts, feed_door, gateway_door, admin_dsn)
         services = await open_unless_stopped(stack, opening, stop)
         if services is not None:
             stack.push_async_callback(feed_server.close)
@@ -153,8 +132,7 @@ async def _run(
             feed_url = base_url(settings.host, feed_server.port)
             gateway_url = base_url(settings.host, gateway_server.port)
             clients = await stack.enter_async_context(BackgroundTasks())
-            if settings.bots:
-                _start_bots(clients, market, secrets, gateway_url, feed_url)
+            _start_bots(clients, parts.bots, gateway_url, feed_url)
             welcome = _welcome(settings, market, gateway_door, gateway_url, feed_url)
             clients.start(welcome, "welcome")
             await until_stopped(stop, *_tasks(*services), servers, clients)
@@ -164,28 +142,26 @@ async def _run(
 @asynccontextmanager
 async def _open_services(
     settings: LocalSettings,
-    clearing_settings: ClearinghouseSettings,
-    feed_part: tuple[MarketDataFeedSettings, Entrance],
-    gateway_part: tuple[GatewaySettings, Entrance],
+    parts: PartSettings,
+    feed_door: Entrance,
+    gateway_door: Entrance,
     admin_dsn: str,
 ) -> AsyncIterator[list[Service]]:
     """Prepare the databases, and open all four services and the doors that people use."""
-    (feed_settings, feed_door), (gateway_settings, gateway_door) = feed_part, gateway_part
     await create_databases(admin_dsn)
-    await migrate(clearing_settings.clearing_dsn, "clearing_data")
-    await migrate(feed_settings.market_dsn.get_secret_value(), "market_data")
+    await migrate(parts.clearinghouse.clearing_dsn, "clearing_data")
+    await migrate(parts.feed.market_dsn.get_secret_value(), "market_data")
     async with AsyncExitStack() as stack:
         bus = await open_bus(settings.bus_url)
         stack.push_async_callback(bus.close)
-        engine_settings = MatchingEngineSettings(snapshot_dir=settings.snapshot_dir)
-        engine = await stack.enter_async_context(open_matching_engine(engine_settings, bus))
-        clearing = await stack.enter_async_context(open_clearinghouse(clearing_settings, bus))
+        engine = await stack.enter_async_context(open_matching_engine(parts.engine, bus))
+        clearing = await stack.enter_async_context(open_clearinghouse(parts.clearinghouse, bus))
         feed = await stack.enter_async_context(
-            open_market_data_feed(feed_settings, bus, feed_door.health)
+            open_market_data_feed(parts.feed, bus, feed_door.health)
         )
         feed_door.open(feed.app)
         gateway = await stack.enter_async_context(
-            open_order_entry_gateway(gateway_settings, bus, health=gateway_door.health)
+            open_order_entry_gateway(parts.gateway, bus, health=gateway_door.health)
         )
         gateway_door.open(gateway.app)
         yield [engine, clearing, feed, gateway]
@@ -212,22 +188,11 @@ def _tasks(*services: Service) -> list[BackgroundTasks]:
 
 
 def _start_bots(
-    clients: BackgroundTasks,
-    market: MarketConfig,
-    secrets: LocalSecrets,
-    gateway_url: str,
-    feed_url: str,
+    clients: BackgroundTasks, bots: Iterable[BotSettings], gateway_url: str, feed_url: str
 ) -> None:
-    for bot in market.bots:
-        bot_settings = BotSettings(
-            strategy=bot.strategy,
-            client_id=bot.client_id,
-            secret=secrets.bot_secret,
-            securities=bot.securities,
-            gateway_url=gateway_url,
-            feed_url=feed_url,
-        )
-        clients.start(_keep_bot(bot_settings), f"bot {bot.client_id}")
+    urls = {"gateway_url": gateway_url, "feed_url": feed_url}
+    for bot in bots:
+        clients.start(_keep_bot(bot.model_copy(update=urls)), f"bot {bot.client_id}")
 
 
 async def _keep_bot(settings: BotSettings) -> None:

@@ -181,16 +181,20 @@ def market_path() -> Path:
 
 
 def read_settings(
-    kind: type[Settings], *, program: str | None = None, short_names: frozenset[str] = frozenset()
+    kind: type[Settings],
+    *,
+    program: str | None = None,
+    short_names: frozenset[str] = frozenset(),
+    given: Mapping[str, Any] | None = None,
 ) -> Settings:
     """The settings of the environment; wrong ones end the program, which then says which.
 
     The refusal begins with the program, when it is named. `short_names` may have been given
-    without the prefix; they are told in both ways.
+    without the prefix; they are told in both ways. What is `given` is not read.
     """
     begin = f"{program}: " if program else ""
     try:
-        return kind()
+        return kind(**(given or {}))
     except SettingsError as error:
         found = _UNREADABLE.match(str(error))
         if found is None:

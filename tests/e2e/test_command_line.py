@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from exchange_shared.auth import public_bot_key
 from tests.e2e.conftest import RunningExchange
@@ -83,6 +84,23 @@ async def test_a_wrong_market_file_is_told_with_the_setting(
     assert "securities.0.reference_price" in said
 
 
+async def refusal(tmp_path: Path, **settings: str) -> str:
+    """What a start without data says that is refused before it makes any."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "exchange_cli", "run"],
+        env={**os.environ, "EXCHANGE_DATA_DIR": str(tmp_path / "data"), **settings},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert not (tmp_path / "data").exists()
+    return done.stderr
+
+
 async def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> None:
     market = tmp_path / "market.toml"
     market.write_text(
@@ -90,31 +108,29 @@ async def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> N
         '[[bots]]\nstrategy = "nope"\nclient_id = "one"\n',
         encoding="utf-8",
     )
-    environment = {**os.environ, "EXCHANGE_DATA_DIR": str(tmp_path / "data")}
-
-    async def refusal(**settings: str) -> str:
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "exchange_cli", "run"],
-            env={**environment, **settings},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (done.returncode, done.stdout) == (1, "")
-        return done.stderr
-
-    assert await refusal(EXCHANGE_MARKET_FILE=str(market)) == (
+    assert await refusal(tmp_path, EXCHANGE_MARKET_FILE=str(market)) == (
         f'exchange: {market}: bots.0.strategy: "nope" is no strategy;'
         f" there are: {', '.join(STRATEGIES)}\n"
     )
-    assert await refusal(EXCHANGE_OPERATOR_KEY="short") == (
+    assert await refusal(tmp_path, EXCHANGE_OPERATOR_KEY="short") == (
         "exchange: EXCHANGE_OPERATOR_KEY: 16 or more printable ASCII characters without spaces are"
         " expected\n"
     )
-    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "rule"),
+    [
+        ("EXCHANGE_HEAD_SECONDS", "x", "a number is expected, like 10.5"),
+        ("EXCHANGE_MAX_CONNECTIONS", "1", "it must be at least 2"),
+        ("EXCHANGE_NODE_LEASE_SECONDS", "0", "it must be at least 1.0"),
+        ("EXCHANGE_CLOCK_TICK_SECONDS", "9", "it must be at most 5.0"),
+    ],
+)
+async def test_a_wrong_setting_of_a_service_is_told_before_anything_starts(
+    tmp_path: Path, setting: str, value: str, rule: str
+) -> None:
+    assert await refusal(tmp_path, **{setting: value}) == f"exchange: {setting}: {rule}\n"
 
 
 async def test_the_keys_of_the_operator_and_of_bots_are_shown() -> None:
