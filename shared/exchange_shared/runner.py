@@ -100,6 +100,7 @@ async def serving(
         body_seconds=settings.body_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
         refusal_seconds=settings.refusal_seconds,
+        websocket_frames_per_second=settings.websocket_frames_per_second,
     )
     server = HttpServer(service.app, settings.host, settings.port, settings.drain_seconds, limits)
     tasks.start(server.serve(), f"{service.name}-http")

@@ -141,6 +141,10 @@ class ServiceSettings(EnvironmentSettings):
     refusal_seconds: float = Field(default=5.0, ge=0)
     """How long, about, who has no key and asks for too much at a time waits to be told so."""
 
+    websocket_frames_per_second: int = Field(default=2_000, ge=0)
+    """How many frames, of any kind, one WebSocket may send, and twice as many at once, before it is
+    closed; 0: any number. What a session may send is limited by the gateway beside it."""
+
     @model_validator(mode="after")
     def _with_password(self) -> Self:
         for name in type(self).model_fields:

@@ -205,10 +205,14 @@ async def _write(websocket: WebSocket, subscriber: Subscriber) -> None:
 
 
 async def _read(websocket: WebSocket, subscriber: Subscriber, client_id: str | None) -> None:
-    """Answer what the client says with what is wrong about it, until it goes."""
+    """Answer what the client says with what is wrong about it, until it goes.
+
+    Others get their turns in between.
+    """
     while (message := await websocket.receive())["type"] != "websocket.disconnect":
         error = _unexpected(message, client_id)
         subscriber.offer(encode_json(error.body()).decode())
+        await asyncio.sleep(0)
 
 
 def _unexpected(message: Message, client_id: str | None) -> ApiError:

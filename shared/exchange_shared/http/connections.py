@@ -80,6 +80,11 @@ class Connection:
         return self._connections.metrics
 
     @property
+    def limits(self) -> ServerLimits:
+        """Those of its server."""
+        return self._connections.limits
+
+    @property
     def kind(self) -> Kind:
         """Whose connections it is counted among."""
         return "anonymous" if self.client is None else "client"

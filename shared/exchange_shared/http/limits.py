@@ -27,3 +27,6 @@ class ServerLimits:
 
     refusal_seconds: float = 5.0
     """How long, about, who has no key and asks for too much waits to be told so."""
+
+    websocket_frames_per_second: int = 2_000
+    """How many frames, of any kind, a WebSocket may send, and twice as many at once; 0: any."""

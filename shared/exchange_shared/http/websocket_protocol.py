@@ -1,10 +1,14 @@
-"""WebSockets: what is no handshake is refused in the one shape, and who is in the way ends."""
+"""WebSockets: what is no handshake is refused in the one shape, and who is in the way ends.
 
+What has come is taken a little at a time, so that others have their turns, however much it is.
+"""
+
+import asyncio
 from asyncio.transports import BaseTransport
 from http import HTTPStatus
 
 import structlog
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
 from websockets.frames import Frame
@@ -13,14 +17,31 @@ from websockets.http11 import Request
 from exchange_shared.http.admission import CONNECTION
 from exchange_shared.http.connections import Connection
 from exchange_shared.http.errors import ApiError
-from exchange_shared.http.last_answers import HEAD_TOO_LARGE, MADE_ROOM, end_soon, last_answer
+from exchange_shared.http.last_answers import (
+    HEAD_TOO_LARGE,
+    MADE_ROOM,
+    UNREAD_SECONDS,
+    end_soon,
+    last_answer,
+)
 
 INVALID_TEXT = 1007
+POLICY_VIOLATION = 1008
 TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 
 MAX_FRAGMENTS = 1_000
 """In how many frames one message may come."""
+
+PIECE_BYTES = 512
+"""How much is parsed before it is seen how many frames it was."""
+
+TURN_BYTES = 65_536
+TURN_FRAMES = 64
+"""About how much is taken from one WebSocket in one round of the loop."""
+
+BURST_SECONDS = 2
+"""For how long a WebSocket may have saved up the frames that it may send."""
 
 log = structlog.get_logger()
 
@@ -28,19 +49,34 @@ log = structlog.get_logger()
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, which refuses in our shape what is no handshake.
 
-    A WebSocket that the application refused with an answer is no error.
+    A WebSocket that the application refused with an answer is no error. While some of what has
+    come is not taken yet, nothing more is read.
     """
 
     _connection: Connection
+    _unread: bytearray
+    _turn: asyncio.Handle | None = None
+    _frames_come = 0
+    _allowance = 0.0
+    """How many frames may come now; as of `_allowed_at`."""
+
+    _allowed_at = 0.0
+    _deaf = False
+    """Whether the connection ends, whatever may still come."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         """The connection goes on from where it was a request."""
         super().connection_made(transport)
         self._connection = self.app_state[CONNECTION]
         self._connection.evicted = self._make_room
+        self._unread = bytearray()
+        self._allowance = BURST_SECONDS * float(self._frames_per_second)
+        self._allowed_at = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It ends."""
+        self._deaf = True
+        self._unread.clear()
         self._connection.close()
         super().connection_lost(exc)
 
@@ -49,13 +85,33 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True
+        if self._unread:  # it may have waited for the handshake
+            self._go_on()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message; more is taken when all that were there are handed over."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self._go_on()
+        return message
 
     def data_received(self, data: bytes) -> None:
         """Read on; a handshake that cannot be read is refused."""
+        if self.handshake_initiated:
+            self._unread += data
+            if self._turn is None:
+                self._take_turn()
+            return
         super().data_received(data)
         problem = self.conn.handshake_exc
         if problem is not None and not self.handshake_initiated:
             self._refuse(problem)
+
+    def handle_events(self) -> None:
+        """Act on what has been parsed."""
+        self._frames_come += len(self.conn.events)
+        super().handle_events()
 
     def handle_connect(self, event: Request) -> None:
         """Take a handshake, or refuse it."""
@@ -73,6 +129,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return
         super().handle_cont(event)
 
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the answers to those before it are left unread."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
     def send_receive_event_to_app(self) -> None:
         """Hand over a message; text that is none ends the connection, which is no error of ours."""
         if self.curr_msg_data_type == "text" and not self.close_sent:
@@ -85,6 +148,70 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 self.handle_parser_exception()
                 return
         super().send_receive_event_to_app()
+
+    @property
+    def _frames_per_second(self) -> int:
+        return self._connection.limits.websocket_frames_per_second
+
+    @property
+    def _may_take(self) -> bool:
+        """Whether there is something to take, and somebody to take it."""
+        if self._deaf or self.read_paused or self.transport.is_closing():
+            return False
+        return bool(self._unread) and self.handshake_complete
+
+    def _go_on(self) -> None:
+        """Take what waits in the next round of the loop, or read on."""
+        if self._turn is None and self._may_take:
+            self._turn = self.loop.call_soon(self._take_turn)
+        elif not (self._unread or self._deaf or self.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
+
+    def _take_turn(self) -> None:
+        """Take about as much as one WebSocket may have in one round of the loop."""
+        self._turn = None
+        last_frame = self._frames_come + TURN_FRAMES
+        left = TURN_BYTES
+        while left > 0 and self._frames_come < last_frame and self._may_take:
+            piece = bytes(self._unread[:PIECE_BYTES])
+            del self._unread[:PIECE_BYTES]
+            left -= len(piece)
+            before = self._frames_come
+            super().data_received(piece)
+            self._allow(self._frames_come - before)
+        if self._unread and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._go_on()
+
+    def _allow(self, frames: int) -> None:
+        """Count frames, of any kind; who sends more than anybody needs is told so, and ends."""
+        per_second = self._frames_per_second
+        if not (frames and per_second):
+            return
+        now = self.loop.time()
+        saved = self._allowance + (now - self._allowed_at) * per_second
+        self._allowance = min(saved, BURST_SECONDS * float(per_second)) - frames
+        self._allowed_at = now
+        if self._allowance < 0 and not self.transport.is_closing():
+            self._end_flood(f"more than {per_second} frames in a second")
+
+    def _end_flood(self, reason: str) -> None:
+        """Say why, leave it a moment to be read, and read nothing more."""
+        log.info("websocket_floods", client=self.client)
+        self._deaf = True
+        self._unread.clear()
+        self.frames = []
+        self.transport.pause_reading()
+        if not self.close_sent:
+            self.queue.put_nowait(
+                {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": reason}
+            )
+            self.conn.send_close(POLICY_VIOLATION, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
 
     def _refuse(self, problem: BaseException | None) -> None:
         """Answer what is no handshake, and end."""
