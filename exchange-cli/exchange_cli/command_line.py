@@ -37,7 +37,8 @@ def run_command_line() -> None:
         description="Run everything in this process: the four services on an embedded log and an"
         " embedded Postgres, and bots. Settings: EXCHANGE_BOTS, EXCHANGE_GATEWAY_PORT,"
         " EXCHANGE_FEED_PORT, EXCHANGE_HOST, EXCHANGE_DATA_DIR, EXCHANGE_MARKET_FILE,"
-        " EXCHANGE_ALLOWED_HOSTS, EXCHANGE_OPERATOR_KEY, EXCHANGE_QUIET, EXCHANGE_LOG_LEVEL.",
+        " EXCHANGE_ALLOWED_HOSTS, EXCHANGE_TRUSTED_PROXIES, EXCHANGE_OPERATOR_KEY, EXCHANGE_QUIET,"
+        " EXCHANGE_LOG_LEVEL.",
     )
     verify = commands.add_parser(
         "verify",

@@ -60,7 +60,11 @@ def read_service_settings(local: LocalSettings, bots: Sequence[BotConfig]) -> Pa
 
     Wrong ones end the program, which then says which.
     """
-    place = {"host": local.host, "allowed_hosts": local.allowed_hosts}
+    place = {
+        "host": local.host,
+        "allowed_hosts": local.allowed_hosts,
+        "trusted_proxies": local.trusted_proxies,
+    }
     return PartSettings(
         _read(GatewaySettings, **place, port=local.gateway_port, market_file=local.market_file),
         _read(

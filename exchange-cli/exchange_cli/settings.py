@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from exchange_shared.settings import HostName, OperatorKey, read_settings
+from exchange_shared.settings import HostName, OperatorKey, Proxy, read_settings
 
 SHORT_NAMES = frozenset({"BOTS", "GATEWAY_PORT", "FEED_PORT", "DATA_DIR", "QUIET"})
 """What `make run` takes without the prefix, and hands on with it."""
@@ -35,6 +35,9 @@ class LocalSettings(BaseSettings):
 
     allowed_hosts: list[HostName] = []
     """Names (as JSON) by which it may be asked, beside `localhost` and addresses in digits."""
+
+    trusted_proxies: list[Proxy] = []
+    """Addresses or networks (as JSON) of proxies whose `X-Forwarded-For` is believed."""
 
     quiet: bool = False
     """Whether the terminal is told nothing while the exchange runs."""

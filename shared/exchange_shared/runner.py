@@ -102,7 +102,14 @@ async def serving(
         refusal_seconds=settings.refusal_seconds,
         websocket_frames_per_second=settings.websocket_frames_per_second,
     )
-    server = HttpServer(service.app, settings.host, settings.port, settings.drain_seconds, limits)
+    server = HttpServer(
+        service.app,
+        settings.host,
+        settings.port,
+        settings.drain_seconds,
+        limits,
+        settings.trusted_proxies,
+    )
     tasks.start(server.serve(), f"{service.name}-http")
     log.info("listening", service=service.name, host=settings.host, port=server.port)
     try:

@@ -1,5 +1,6 @@
 """Settings, read from environment variables that begin with `EXCHANGE_`."""
 
+import ipaddress
 import os
 import re
 import sys
@@ -57,6 +58,19 @@ def _host_name(name: str) -> str:
 HostName = Annotated[str, AfterValidator(_host_name)]
 
 
+def _proxy(address: str) -> str:
+    try:
+        ipaddress.ip_network(address)
+    except ValueError:
+        expected = "expected an address like 10.0.0.5, or a network like 10.0.0.0/24"
+        raise PydanticCustomError("proxy", expected) from None
+    return address
+
+
+Proxy = Annotated[str, AfterValidator(_proxy)]
+"""The address of a proxy, or the network of several."""
+
+
 class EnvironmentSettings(BaseSettings):
     """Read from the environment; what is not there, from files in `EXCHANGE_SECRETS_DIR`.
 
@@ -110,6 +124,10 @@ class ServiceSettings(EnvironmentSettings):
     allowed_hosts: list[HostName] = []
     """Names (as JSON: `["my.site"]`) by which it may be asked, beside `localhost` and addresses in
     digits; `["*"]` allows every name, and with it pages of any site on this machine's browsers."""
+
+    trusted_proxies: list[Proxy] = []
+    """Addresses or networks (as JSON: `["10.0.0.5"]`) of proxies, which tell by `X-Forwarded-For`
+    whom they speak for; nobody else is believed."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"

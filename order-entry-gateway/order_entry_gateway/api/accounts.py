@@ -52,7 +52,7 @@ def add_accounts(calls: APIRouter, gateway: Gateway) -> None:
         ),
     )
     async def open_account(request: Request) -> Response:
-        gateway.new_clients_limit.check(request.client.host if request.client else "")
+        gateway.new_clients_limit.check(address_of(request))
         wanted = parse(ClientRequest, await read_json(request))
         given = GivenKey(wanted.api_key, address_of(request))
         gateway.failed_keys.check(given)

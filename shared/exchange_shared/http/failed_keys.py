@@ -19,6 +19,12 @@ WINDOW_SECONDS = 60.0
 MAX_ADDRESSES = 10_000
 """Addresses of which failures are remembered; beyond it, those that failed longest ago are not."""
 
+UNKNOWN = "unknown"
+"""What stands for everything that is no address."""
+
+MAX_ADDRESS_LENGTH = 64
+"""Longer than any address, or network, is written."""
+
 MAX_GOOD_KEYS = 100_000
 """Keys that are remembered as right; beyond it, those that were used longest ago are not."""
 
@@ -34,8 +40,8 @@ class GivenKey:
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """Where a request or a WebSocket comes from."""
-    return connection.client.host if connection.client else ""
+    """Where a request or a WebSocket comes from: an address, an IPv6 one's /64, or `unknown`."""
+    return network_of(connection.client.host) if connection.client else UNKNOWN
 
 
 class FailedKeys:
@@ -71,7 +77,7 @@ class FailedKeys:
 
     def check(self, given: GivenKey) -> None:
         """Raises `ApiError` 429 `too_many_failed_keys` when the key may not even be looked up."""
-        network = _network(given.address)
+        network = network_of(given.address)
         times = self._failures.get(network)
         if times is None or given.api_key is None:
             return
@@ -88,7 +94,7 @@ class FailedKeys:
         """Count a wrong key."""
         if not self._per_minute or given.api_key is None:
             return
-        network = _network(given.address)
+        network = network_of(given.address)
         times = self._failures.setdefault(network, deque(maxlen=self._per_minute))
         times.append(self._clock())
         self._failures.move_to_end(network)
@@ -101,7 +107,7 @@ class FailedKeys:
         """Remember a right key."""
         if not self._per_minute or given.api_key is None:
             return
-        good = (_network(given.address), hash_api_key(given.api_key))
+        good = (network_of(given.address), hash_api_key(given.api_key))
         self._good[good] = None
         self._good.move_to_end(good)
         if len(self._good) > MAX_GOOD_KEYS:
@@ -114,14 +120,18 @@ class FailedKeys:
         return times[0] + WINDOW_SECONDS - self._clock()
 
 
+def network_of(address: str) -> str:
+    """An IPv6 address stands for its whole /64, which anybody has who has one of it."""
+    return _network(address) if len(address) <= MAX_ADDRESS_LENGTH else UNKNOWN
+
+
 @functools.lru_cache(maxsize=MAX_ADDRESSES)
 def _network(address: str) -> str:
-    """An IPv6 address stands for its whole /64, which anybody has who has one of it."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_interface(address.partition("%")[0]).ip
     except ValueError:
-        return address
+        return UNKNOWN
     if isinstance(parsed, ipaddress.IPv6Address) and not parsed.is_loopback:
         mapped = parsed.ipv4_mapped
         return str(mapped or ipaddress.ip_network((parsed.packed[:8] + bytes(8), 64)))
-    return address
+    return str(parsed)

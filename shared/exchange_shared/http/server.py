@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import uvicorn
@@ -52,7 +52,9 @@ class HttpServer:
         port: int,
         drain_seconds: float,
         limits: ServerLimits = _DEFAULTS,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
+        """`X-Forwarded-For` is believed of the trusted proxies, addresses or networks, alone."""
         self._socket = socket.create_server(
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
@@ -74,6 +76,8 @@ class HttpServer:
             access_log=False,
             server_header=False,
             lifespan="off",
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             timeout_keep_alive=limits.keep_alive_seconds,
             ws_max_size=MAX_WEBSOCKET_FRAME_BYTES,
             ws_per_message_deflate=False,

@@ -1,9 +1,22 @@
 """Who tries wrong keys waits, and nobody who trades from the same address does."""
 
-import pytest
+import asyncio
+from typing import Annotated
 
-from exchange_shared.http import ApiError
-from exchange_shared.http.failed_keys import WINDOW_SECONDS, FailedKeys, GivenKey
+import httpx
+import pytest
+from fastapi import Depends, Request
+
+from exchange_shared.http import ApiError, Health, HttpServer, create_app
+from exchange_shared.http.failed_keys import (
+    UNKNOWN,
+    WINDOW_SECONDS,
+    FailedKeys,
+    GivenKey,
+    address_of,
+    network_of,
+)
+from exchange_shared.metrics import Metrics
 
 KEYS = {"right", "also-right"}
 LIMIT = 3
@@ -90,3 +103,62 @@ def test_the_limit_can_be_turned_off() -> None:
     door = Door(0)
     door.fail(times=1_000)
     assert door.try_key("right") == "in"
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::1", "::1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::/64", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", UNKNOWN),
+        ("me", UNKNOWN),
+        ("1" * 60_000, UNKNOWN),
+        ("fe80::1%" + "x" * 60_000, UNKNOWN),
+    ],
+)
+def test_only_an_address_is_kept_as_an_address(said: str, address: str) -> None:
+    assert network_of(said) == network_of(address) == address
+
+
+def test_all_that_is_no_address_is_one() -> None:
+    door = Door()
+    for number in range(LIMIT):
+        door.fail(f"nowhere-{number}", times=1)
+    assert door.try_key("right", "nowhere") == "too_many_failed_keys"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "said", "address"),
+    [
+        ([], "192.0.2.1", "127.0.0.1"),
+        (["10.0.0.0/8"], "192.0.2.1", "127.0.0.1"),
+        (["127.0.0.1"], "192.0.2.1", "192.0.2.1"),
+        (["127.0.0.0/8"], "203.0.113.9, 192.0.2.1", "192.0.2.1"),
+        (["127.0.0.1"], "0.5aaaa", UNKNOWN),
+    ],
+)
+async def test_only_a_trusted_proxy_says_where_somebody_comes_from(
+    trusted: list[str], said: str, address: str
+) -> None:
+    app = create_app("Test", "", Health(), Metrics())
+
+    @app.get("/where")
+    async def where(place: Annotated[str, Depends(_place)]) -> str:
+        return place
+
+    server = HttpServer(app, "127.0.0.1", 0, 1, trusted_proxies=trusted)
+    serving = asyncio.create_task(server.serve())
+    async with httpx.AsyncClient(trust_env=False) as http:
+        url = f"http://127.0.0.1:{server.port}/where"
+        answer = await http.get(url, headers={"X-Forwarded-For": said})
+    assert answer.json() == address
+    await server.close()
+    await serving
+
+
+def _place(request: Request) -> str:
+    return address_of(request)

@@ -63,6 +63,15 @@ def test_a_host_that_is_no_name_is_refused(monkeypatch: pytest.MonkeyPatch, valu
     assert refusal.value.code == f"EXCHANGE_ALLOWED_HOSTS: {rule}"
 
 
+@pytest.mark.parametrize("value", ["proxy.example", "10.0.0.5/8", "*", ""])
+def test_a_proxy_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("EXCHANGE_TRUSTED_PROXIES", f'["127.0.0.1", "10.0.0.0/8", "{value}"]')
+    with pytest.raises(SystemExit) as refusal:
+        read_settings(OperatorSettings)
+    expected = "expected an address like 10.0.0.5, or a network like 10.0.0.0/24"
+    assert refusal.value.code == f"EXCHANGE_TRUSTED_PROXIES: {expected}"
+
+
 class DatabaseSettings(ServiceSettings):
     """Those of a service with two databases."""
 
