@@ -83,7 +83,7 @@ async def open_market_data_feed(
             projections,
             settings.operator_key,
             consumer.problem,
-            failed_keys=FailedKeys(settings.failed_keys_per_minute),
+            failed_keys=FailedKeys(settings.failed_keys_per_minute, settings.operator_key),
             public_accounts=settings.public_accounts,
         )
         history = History(database, writer, projections)
@@ -99,7 +99,7 @@ async def open_market_data_feed(
             health,
             metrics,
             allowed_hosts=settings.allowed_hosts,
-            owner_of=access.owner_of,
+            owner_of=access.owner,
         )
         add_market_routes(app, reads)
         add_order_routes(app, reads)

@@ -51,11 +51,9 @@ class Operator:
         self._key = operator_key.get_secret_value().encode() if operator_key else b""
         self._keys = keys
 
-    def owner_of(self, api_key: str) -> str | None:
-        """Whose a key is, as far as is known: a client's, or the operator's."""
-        if self.has(api_key):
-            return OPERATOR
-        return self._keys.owner_of(api_key)
+    def owner_of(self, api_key: str) -> str:
+        """Whose a key is: a client's, or the operator's. Raises as `KeyTable.client_of`."""
+        return OPERATOR if self.has(api_key) else self._keys.client_of(api_key)
 
     def check(self, api_key: str | None) -> None:
         """Let only the operator pass.

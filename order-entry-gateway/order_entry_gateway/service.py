@@ -229,7 +229,7 @@ def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> 
         settings=settings,
         keys=parts.keys,
         operator=Operator(settings.operator_key, parts.keys),
-        failed_keys=FailedKeys(settings.failed_keys_per_minute),
+        failed_keys=FailedKeys(settings.failed_keys_per_minute, settings.operator_key),
         readiness=readiness,
         market=parts.market_status,
         order_entry=order_entry,

@@ -190,8 +190,8 @@ class OperatorSettings(ServiceSettings):
     empty, there is no operator."""
 
     failed_keys_per_minute: int = Field(default=20, ge=0)
-    """Wrong API keys from one address; beyond it only those keys are looked at that were right from
-    there before. 0 limits nothing."""
+    """Different wrong API keys from one address; beyond it only those keys are looked at that were
+    right from there since the server started, and the operator's. 0 limits nothing."""
 
     allowed_origins: list[str] = []
     """Origins (as JSON: `["https://my.site"]`) whose pages may use the API, beside its own."""

@@ -68,6 +68,7 @@ async def test_after_too_many_wrong_keys_an_address_waits_but_who_was_there_trad
         await gateway.until_ready()
         alice = await gateway.open_account("alice")
         bob = (await open_account(gateway, "bob", None)).json()["api_key"]
+        carol = await key_from_elsewhere(gateway, "carol")
         async with gateway.connect() as guesser:
             await send(guesser, type="login", api_key=WRONG + "1")
             assert (await receive(guesser))["error"]["code"] == "unknown_api_key"
@@ -75,21 +76,58 @@ async def test_after_too_many_wrong_keys_an_address_waits_but_who_was_there_trad
         status = await gateway.http.get("/admin/status", headers=bearer(WRONG + "3"))
         assert error(status) == (401, "unknown_api_key", None)
 
-        for key in (WRONG + "4", bob, OPERATOR_KEY):
+        for key in (WRONG + "4", carol):
             refused = await order(gateway, key, SELL)
             assert error(refused) == (429, "too_many_failed_keys", None)
             assert 0 < int(refused.headers["Retry-After"]) <= 60
             refused = await gateway.http.get("/admin/status", headers=bearer(key))
             assert error(refused) == (429, "too_many_failed_keys", None)
-        assert error(await open_account(gateway, "carol", WRONG + "5"))[0] == 429
+        assert error(await open_account(gateway, "erin", WRONG + "5"))[0] == 429
         with pytest.raises(InvalidStatus) as no_session:
-            await gateway.connect(bob)
+            await gateway.connect(carol)
         assert no_session.value.response.status_code == 429
 
-        assert (await order(gateway, alice, SELL)).status_code == 201
-        async with session(gateway, alice):
-            pass
-        assert (await open_account(gateway, "dave", None)).status_code == 201
+        dave = (await open_account(gateway, "dave", None)).json()["api_key"]
+        for key in (alice, bob, dave):
+            assert (await order(gateway, key, SELL)).status_code == 201
+            async with session(gateway, key):
+                pass
+        status = await gateway.http.get("/admin/status", headers=bearer(OPERATOR_KEY))
+        assert status.status_code == 200
+
+
+async def test_a_key_on_a_path_that_does_not_ask_for_one_is_a_try_too(
+    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
+) -> None:
+    async with running_gateway(bus, tmp_path, failed_keys_per_minute=LIMIT) as gateway:
+        await gateway.until_ready()
+        alice, carol = [await key_from_elsewhere(gateway, name) for name in ("alice", "carol")]
+        assert (await gateway.http.get("/nope", headers=bearer(alice))).status_code == 404
+        assert await clients_connected(gateway) == "1.0"
+        async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as guesser:
+            for number in range(LIMIT):
+                wrong = bearer(f"{WRONG}{number}")
+                assert (await guesser.get("/nope", headers=wrong)).status_code == 404
+            assert error(await order(gateway, WRONG + "9", SELL))[0] == 429
+            assert (await guesser.get("/nope", headers=bearer(carol))).status_code == 404
+            assert await clients_connected(gateway) == "1.0"
+            assert error(await order(gateway, carol, SELL))[0] == 429
+            assert (await order(gateway, alice, SELL)).status_code == 201
+
+
+async def key_from_elsewhere(gateway: Gateway, client_id: str) -> str:
+    """The key of an account that was opened from another address."""
+    elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+    async with httpx.AsyncClient(base_url=gateway.url, transport=elsewhere) as http:
+        answer = await http.post("/clients", json={"client_id": client_id})
+        return str(answer.json()["api_key"])
+
+
+async def clients_connected(gateway: Gateway) -> str:
+    """How many connections count as those of clients."""
+    page = (await gateway.http.get("/metrics")).text.splitlines()
+    name = 'exchange_connections{kind="client"} '
+    return next(line.removeprefix(name) for line in page if line.startswith(name))
 
 
 async def test_names_that_differ_only_by_case_are_one(bus: MemoryBus, tmp_path: Path) -> None:

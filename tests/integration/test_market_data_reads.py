@@ -5,6 +5,7 @@ import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from exchange_shared.bus import Bus
@@ -249,9 +250,34 @@ async def test_after_too_many_wrong_keys_only_those_who_were_there_read_on(
         await feed.get("/balance/bob", "bob", min_seq=SEQ)
         for name in ("nobody", "nobody-else"):
             assert await feed.refused("/balance/bob", name) == (401, "unknown_api_key", None)
-        for name in ("nobody", "alice", "operator"):
+        for name in ("somebody", "alice"):
             assert await feed.refused("/balance/bob", name) == (429, "too_many_failed_keys", None)
-        await feed.get("/balance/bob", "bob")
+        for name in ("bob", "operator"):
+            await feed.get("/balance/bob", name)
+
+
+async def test_a_key_that_nothing_asks_for_is_a_try_too(
+    databases: Databases, bus: Bus, market: FeedMarket
+) -> None:
+    limit = {"failed_keys_per_minute": 2}
+    for public in (False, True):
+        async with running_feed(
+            databases.market_data, bus, public_accounts=public, **limit
+        ) as feed:
+            await feed.get("/balance/bob", "bob", min_seq=SEQ)
+            for name in ("nobody", "nobody-else"):
+                assert (await feed.refused("/nope", name))[0] == 404
+            before = await clients_connected(feed)
+            async with httpx.AsyncClient(base_url=feed.http.base_url, trust_env=False) as guesser:
+                answer = await guesser.get("/nope", headers=headers_of("alice"))
+                assert answer.status_code == 404
+                assert await clients_connected(feed) == before
+
+
+async def clients_connected(feed: RunningFeed) -> str:
+    """How many connections count as those of clients."""
+    page = (await feed.http.get("/metrics")).text.splitlines()
+    return next(line for line in page if line.startswith('exchange_connections{kind="client"}'))
 
 
 async def test_public_accounts_need_no_key(

@@ -61,25 +61,27 @@ class Access:
                 `not_ready` while accounts may still be missing here.
         """
         self.needs_key(key.api_key)
-        with self._failed_keys.checking(key):
-            return self._caller(key.api_key)
-
-    def _caller(self, api_key: str | None) -> Caller:
-        if api_key is None:
+        if self._public or key.api_key is None:
+            owner = self.owner(key)
+        else:
+            with self._failed_keys.checking(key):
+                owner = self._owner_of(key.api_key)
+        if owner == OPERATOR:
             return Caller(None, reads_everything=True)
-        client_id = self.owner_of(api_key)
-        if client_id == OPERATOR:
-            return Caller(None, reads_everything=True)
-        if client_id is None and not self._public:
-            self._check_caught_up()
-            raise ApiError(401, "unknown_api_key", "no client has this API key")
-        return Caller(client_id, reads_everything=self._public)
+        return Caller(owner, reads_everything=self._public)
 
-    def owner_of(self, api_key: str) -> str | None:
-        """Whose a key is, as far as is known: a client's, or the operator's."""
+    def owner(self, key: GivenKey) -> str | None:
+        """Whose a key is, if that may be told: a client's, or the operator's."""
+        return self._failed_keys.owner(key, self._owner_of)
+
+    def _owner_of(self, api_key: str) -> str:
         if self._operator_key and hmac.compare_digest(api_key.encode(), self._operator_key):
             return OPERATOR
-        return self._projections.clients_by_key.get(hash_api_key(api_key))
+        client_id = self._projections.clients_by_key.get(hash_api_key(api_key))
+        if client_id is None:
+            self._check_caught_up()
+            raise ApiError(401, "unknown_api_key", "no client has this API key")
+        return client_id
 
     def _check_caught_up(self) -> None:
         problem = self._catching_up()

@@ -171,7 +171,7 @@ async def _log_in(websocket: WebSocket, reads: Reads) -> str:
     api_key = bearer_key(authorization) if authorization else await _key_in_message(websocket)
     key = GivenKey(api_key, address_of(websocket))
     client_id = reads.access.account(key, websocket.query_params.get("client_id")).client_id
-    owner = reads.access.owner_of(api_key) if api_key is not None else None
+    owner = reads.access.owner(key)
     if owner is not None:
         current_connection().prove(owner)
     return client_id

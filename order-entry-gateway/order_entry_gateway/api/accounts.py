@@ -65,8 +65,10 @@ def add_accounts(calls: APIRouter, gateway: Gateway) -> None:
         (answer,) = await waiter.answers()
         if isinstance(answer, ApiError) and answer.code in _WRONG_KEY:
             gateway.failed_keys.failed(given)
+        made_here = wanted.api_key is None and isinstance(answer, PendingAnswer)
+        if made_here or isinstance(answer, AccountAnswer):
+            gateway.failed_keys.passed(GivenKey(api_key, given.address))
         if isinstance(answer, AccountAnswer):
-            gateway.failed_keys.passed(given)
             content = {**msgspec.structs.asdict(answer), "api_key": api_key}
             return json_of(content, 201 if answer.opened else 200)
         if isinstance(answer, PendingAnswer):

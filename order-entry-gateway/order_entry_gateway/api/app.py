@@ -36,7 +36,7 @@ def build_app(gateway: Gateway, health: Health, metrics: GatewayMetrics) -> Fast
         health,
         metrics,
         allowed_hosts=gateway.settings.allowed_hosts,
-        owner_of=gateway.operator.owner_of,
+        owner_of=gateway.owner_of,
     )
     if gateway.settings.allowed_origins:
         app.add_middleware(

@@ -43,6 +43,10 @@ class Gateway:
     refusals_limit: RateLimit
     new_clients_limit: RateLimit
 
+    def owner_of(self, given: GivenKey) -> str | None:
+        """Whose a request is, if that may be told: a client's, or the operator's."""
+        return self.failed_keys.owner(given, self.operator.owner_of)
+
     def client_of(self, given: GivenKey) -> str:
         """Whose request it is. Raises `ApiError` 401 or 429."""
         with self.failed_keys.checking(given):

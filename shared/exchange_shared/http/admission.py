@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -11,6 +11,7 @@ from exchange_shared.auth import bearer_key
 from exchange_shared.http.bodies import error_response
 from exchange_shared.http.connections import Connection, Connections
 from exchange_shared.http.errors import ApiError
+from exchange_shared.http.failed_keys import GivenKey, address_of
 from exchange_shared.http.limits import ServerLimits
 
 CONNECTION = "connection"
@@ -19,8 +20,8 @@ CONNECTION = "connection"
 ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
 """What is answered at once, and however many connections there are."""
 
-OwnerOf = Callable[[str], str | None]
-"""Whose an API key is, or `None`."""
+OwnerOf = Callable[[GivenKey], str | None]
+"""Whose the API key of a request is; `None` without one, and when that may not be told."""
 
 _current: ContextVar[Connection | None] = ContextVar("connection", default=None)
 
@@ -63,8 +64,9 @@ class Admission:
         """Raises `ApiError` when the connection may not be at work."""
         if scope["path"] in ALWAYS_ANSWERED:
             return
-        api_key = bearer_key(Headers(scope=scope).get("authorization"))
-        client = self._owner_of(api_key) if api_key is not None else None
+        asked = HTTPConnection(scope)
+        api_key = bearer_key(asked.headers.get("authorization"))
+        client = self._owner_of(GivenKey(api_key, address_of(asked)))
         if client is not None:
             connection.prove(client)
         if client is not None or scope["type"] == "http":

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from exchange_shared.http.admission import Admission, OwnerOf, current_connection
 from exchange_shared.http.bodies import error_response, json_response
 from exchange_shared.http.errors import ApiError, validation_error
+from exchange_shared.http.failed_keys import GivenKey
 from exchange_shared.http.hosts import AllowedHosts
 from exchange_shared.http.strictness import StrictRoute
 from exchange_shared.metrics import Metrics
@@ -75,7 +76,7 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     raise HTTPException(404)
 
 
-def _nobody(_api_key: str) -> None:
+def _nobody(_given: GivenKey) -> None:
     """Whose a key is where there are no clients."""
 
 
@@ -90,7 +91,7 @@ def create_app(
     """A FastAPI application that answers every error in the one shape and tells its health.
 
     It can be asked by the allowed names, beside its address and `localhost`. `owner_of` says whose
-    an API key is: the connections of its owner have room of their own.
+    an API key is, on whatever path it comes: the connections of its owner have room of their own.
     """
     # Its pages about the API load nothing from elsewhere, so they work without the internet.
     app = FastAPIOffline(redoc_url=None, title=title, description=description, version="1")

@@ -2,14 +2,16 @@
 
 import contextlib
 import functools
+import hmac
 import ipaddress
 import math
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import structlog
+from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 
 from exchange_shared.auth import hash_api_key
@@ -49,15 +51,39 @@ class FailedKeys:
 
     Such an address may only use keys that were right when they came from it before: whoever shares
     it with somebody who guesses trades on. Any other key is not even looked up, so that a right
-    guess is told from a wrong one no more than by an address that waits.
+    guess is told from a wrong one no more than by an address that waits. The operator's key, which
+    nobody guesses, is looked at always: nobody keeps the operator out.
+
+    A wrong key counts once within a minute: who repeats it learns nothing.
     """
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        per_minute: int,
+        operator_key: SecretStr | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Limits nothing when `per_minute` is 0."""
         self._per_minute = per_minute
+        self._operator_key = operator_key.get_secret_value().encode() if operator_key else b""
         self._clock = clock
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._failures: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
+        """By network the hashes of wrong keys, and when each was tried."""
         self._good: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def owner(self, given: GivenKey, owner_of: Callable[[str], str]) -> str | None:
+        """Whose the key is; `None` when it is nobody's, or is not looked up.
+
+        `owner_of` raises `ApiError` `unknown_api_key` when nobody has it, and another while that
+        is not known.
+        """
+        if given.api_key is None:
+            return None
+        try:
+            with self.checking(given):
+                return owner_of(given.api_key)
+        except ApiError:
+            return None
 
     @contextlib.contextmanager
     def checking(self, given: GivenKey) -> Iterator[None]:
@@ -78,14 +104,14 @@ class FailedKeys:
     def check(self, given: GivenKey) -> None:
         """Raises `ApiError` 429 `too_many_failed_keys` when the key may not even be looked up."""
         network = network_of(given.address)
-        times = self._failures.get(network)
-        if times is None or given.api_key is None:
+        failures = self._failures.get(network)
+        if failures is None or given.api_key is None:
             return
-        wait_seconds = self._wait_seconds(times)
-        if wait_seconds > 0 and (network, hash_api_key(given.api_key)) not in self._good:
+        wait_seconds = self._wait_seconds(failures)
+        if wait_seconds > 0 and not self._may_always(network, failures, given.api_key):
             message = (
                 f"{self._per_minute} wrong API keys came from {network} within a minute;"
-                " only keys that were right from there before are looked at"
+                " only keys that were right from there since this server started are looked at"
             )
             wait = math.ceil(wait_seconds)
             raise ApiError(429, "too_many_failed_keys", message, retry_after_seconds=wait)
@@ -94,14 +120,19 @@ class FailedKeys:
         """Count a wrong key."""
         if not self._per_minute or given.api_key is None:
             return
-        network = network_of(given.address)
-        times = self._failures.setdefault(network, deque(maxlen=self._per_minute))
-        times.append(self._clock())
+        network, key = network_of(given.address), hash_api_key(given.api_key)
+        failures = self._failures.setdefault(network, OrderedDict())
         self._failures.move_to_end(network)
         if len(self._failures) > MAX_ADDRESSES:
             self._failures.popitem(last=False)
-        if self._wait_seconds(times) > 0:
-            log.warning("too_many_failed_keys", address=network, wrong_keys=len(times))
+        self._forget_old(failures)
+        if key in failures:
+            return
+        failures[key] = self._clock()
+        if len(failures) > self._per_minute:
+            failures.popitem(last=False)
+        if self._wait_seconds(failures) > 0:
+            log.warning("too_many_failed_keys", address=network, wrong_keys=len(failures))
 
     def passed(self, given: GivenKey) -> None:
         """Remember a right key."""
@@ -113,11 +144,23 @@ class FailedKeys:
         if len(self._good) > MAX_GOOD_KEYS:
             self._good.popitem(last=False)
 
-    def _wait_seconds(self, times: deque[float]) -> float:
+    def _may_always(self, network: str, failures: Collection[str], api_key: str) -> bool:
+        """Whether a look tells nothing new: right or wrong before, or as good as random."""
+        key = hash_api_key(api_key)
+        operators = hmac.compare_digest(api_key.encode(), self._operator_key)
+        return (network, key) in self._good or key in failures or operators
+
+    def _wait_seconds(self, failures: OrderedDict[str, float]) -> float:
         """How long until the oldest of as many failures as may be is a minute ago."""
-        if len(times) < self._per_minute:
+        self._forget_old(failures)
+        if len(failures) < self._per_minute:
             return 0.0
-        return times[0] + WINDOW_SECONDS - self._clock()
+        return next(iter(failures.values())) + WINDOW_SECONDS - self._clock()
+
+    def _forget_old(self, failures: OrderedDict[str, float]) -> None:
+        oldest = self._clock() - WINDOW_SECONDS
+        while failures and next(iter(failures.values())) <= oldest:
+            failures.popitem(last=False)
 
 
 def network_of(address: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import Depends, Request
+from pydantic import SecretStr
 
 from exchange_shared.http import ApiError, Health, HttpServer, create_app
 from exchange_shared.http.failed_keys import (
@@ -18,7 +19,8 @@ from exchange_shared.http.failed_keys import (
 )
 from exchange_shared.metrics import Metrics
 
-KEYS = {"right", "also-right"}
+OPERATORS = "the-operators"
+KEYS = {"right", "also-right", OPERATORS}
 LIMIT = 3
 
 
@@ -28,7 +30,8 @@ class Door:
     def __init__(self, per_minute: int = LIMIT) -> None:
         self.seconds = 1_000.0
         self.looks = 0
-        self.failed_keys = FailedKeys(per_minute, lambda: self.seconds)
+        self.wrong = 0
+        self.failed_keys = FailedKeys(per_minute, SecretStr(OPERATORS), lambda: self.seconds)
 
     def try_key(self, api_key: str | None, address: str = "192.0.2.1") -> str:
         try:
@@ -41,8 +44,9 @@ class Door:
         return "in"
 
     def fail(self, address: str = "192.0.2.1", times: int = LIMIT) -> None:
-        for number in range(times):
-            assert self.try_key(f"wrong-{number}", address) == "unknown_api_key"
+        for _ in range(times):
+            self.wrong += 1
+            assert self.try_key(f"wrong-{self.wrong}", address) == "unknown_api_key"
 
 
 def test_after_so_many_wrong_keys_an_address_waits() -> None:
@@ -60,6 +64,51 @@ def test_a_key_that_was_right_from_there_before_still_is() -> None:
     door.fail()
     assert door.try_key("right") == "in"
     assert door.try_key("also-right") == "too_many_failed_keys"
+
+
+def test_the_operators_key_is_always_looked_at() -> None:
+    door = Door()
+    door.fail()
+    assert door.try_key(OPERATORS) == "in"
+    assert door.try_key(OPERATORS + "x") == "too_many_failed_keys"
+
+
+def test_a_wrong_key_counts_once_and_is_wrong_again() -> None:
+    door = Door()
+    for _ in range(2 * LIMIT):
+        assert door.try_key("wrong") == "unknown_api_key"
+    door.fail(times=LIMIT - 1)
+    assert door.try_key("wrong") == "unknown_api_key"
+    assert door.try_key("right") == "too_many_failed_keys"
+
+
+def test_whose_a_key_is_is_told_only_to_who_may_try() -> None:
+    door = Door()
+    owners = {"right": "alice", "also-right": "bob"}
+
+    def owner_of(api_key: str) -> str:
+        if api_key not in owners:
+            raise ApiError(401, "unknown_api_key", "")
+        return owners[api_key]
+
+    def owner(api_key: str | None) -> str | None:
+        return door.failed_keys.owner(GivenKey(api_key, "192.0.2.1"), owner_of)
+
+    assert owner("right") == "alice"
+    assert [owner(None), *(owner(f"wrong-{number}") for number in range(LIMIT))] == [None] * 4
+    assert (owner("right"), owner("also-right")) == ("alice", None)
+
+
+def test_what_cannot_be_looked_up_is_no_wrong_key() -> None:
+    door = Door()
+
+    def not_ready(_api_key: str) -> str:
+        raise ApiError(503, "not_ready", "")
+
+    for number in range(2 * LIMIT):
+        given = GivenKey(f"early-{number}", "192.0.2.1")
+        assert door.failed_keys.owner(given, not_ready) is None
+    assert door.try_key("right") == "in"
 
 
 def test_others_do_not_wait() -> None:

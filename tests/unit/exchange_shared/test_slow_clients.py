@@ -99,7 +99,9 @@ Serving = Callable[..., contextlib.AbstractAsyncContextManager[Served]]
 @contextlib.asynccontextmanager
 async def serving(**limits: float) -> AsyncIterator[Served]:
     owners = {"the key of alice": "alice", "b": "bob"}
-    app = create_app("Test", "", Health(), Metrics(), ["*"], owners.get)
+    app = create_app(
+        "Test", "", Health(), Metrics(), ["*"], lambda given: owners.get(given.api_key or "")
+    )
     waits = asyncio.Event()
 
     @app.post("/echo", openapi_extra={"requestBody": {}})
