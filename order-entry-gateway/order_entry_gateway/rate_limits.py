@@ -102,6 +102,31 @@ class RateLimit:
         self._shut_until[key] = self._clock() + self._buckets.full_in(key)
 
 
+class MinuteLimit:
+    """How often in a minute each key may have something, and how many at once."""
+
+    def __init__(
+        self,
+        what: str,
+        per_minute: int,
+        at_once: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Limits nothing when `per_minute` is 0."""
+        self._what = what
+        self._per_minute = per_minute
+        self._at_once = at_once
+        self._buckets = TokenBuckets(clock)
+
+    def check(self, key: str) -> None:
+        """Raises `ApiError` 429 `rate_limited` when the key may not have it now."""
+        rate = Rate(self._per_minute, 60 * self._at_once)  # one of it costs sixty tokens
+        wait = self._buckets.take(key, 60, rate)
+        if wait:
+            most = f"{self._per_minute} {self._what} in a minute, {self._at_once} at once"
+            raise _rate_limited(f"more than {most}", wait)
+
+
 def _rate_limited(message: str, wait: float) -> ApiError:
     return ApiError(429, "rate_limited", message, retry_after_seconds=math.ceil(wait))
 

@@ -29,7 +29,7 @@ from order_entry_gateway.feed_tail.report_collector import ReportCollector
 from order_entry_gateway.feed_tail.tail import Tail
 from order_entry_gateway.market_status import MarketStatus
 from order_entry_gateway.metrics import GatewayMetrics
-from order_entry_gateway.rate_limits import ClientRates, Rate, RateLimit
+from order_entry_gateway.rate_limits import ClientRates, MinuteLimit, Rate, RateLimit
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sequencing.confirmations import Confirmations
 from order_entry_gateway.sequencing.market_clock import MarketClock
@@ -236,6 +236,11 @@ def _doors(parts: _Parts, bus: Bus, order_entry: OrderEntry, health: Health) -> 
         sessions=sessions,
         frames_limit=RateLimit("frames", _at_once(2, settings.frames_per_second)),
         refusals_limit=RateLimit("refused requests", _refusals(settings)),
+        chosen_keys_limit=MinuteLimit(
+            "chosen API keys that are new here",
+            settings.failed_keys_per_minute,
+            5 * settings.failed_keys_per_minute,
+        ),
         new_clients_limit=RateLimit("new clients", _at_once(1, settings.new_clients_per_second)),
     )
     return build_app(gateway, health, parts.metrics)

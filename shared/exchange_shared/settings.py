@@ -191,7 +191,8 @@ class OperatorSettings(ServiceSettings):
 
     failed_keys_per_minute: int = Field(default=20, ge=0)
     """Different wrong API keys from one address; beyond it only those keys are looked at that were
-    right from there since the server started, and the operator's. 0 limits nothing."""
+    right from there since the server started, and the operator's. As many accounts a minute
+    may be opened from it with keys of one's own, five times as many at once. 0 limits nothing."""
 
     allowed_origins: list[str] = []
     """Origins (as JSON: `["https://my.site"]`) whose pages may use the API, beside its own."""

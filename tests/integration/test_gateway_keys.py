@@ -115,6 +115,27 @@ async def test_a_key_on_a_path_that_does_not_ask_for_one_is_a_try_too(
             assert (await order(gateway, alice, SELL)).status_code == 201
 
 
+async def test_chosen_keys_are_no_way_to_guess_those_of_others(
+    bus: MemoryBus, engine: FakeEngine, tmp_path: Path
+) -> None:
+    async with running_gateway(
+        bus, tmp_path, failed_keys_per_minute=LIMIT, new_clients_per_second=0
+    ) as gateway:
+        await gateway.until_ready()
+        alice = await gateway.open_account("alice")
+        answers = [
+            await open_account(gateway, f"guesser-{number}", f"{WRONG}{number}")
+            for number in range(5 * LIMIT)
+        ]
+        assert [one.status_code for one in answers] == [201] * (5 * LIMIT - 1) + [429]
+        assert error(answers[-1]) == (429, "rate_limited", None)
+        assert 10 <= int(answers[-1].headers["Retry-After"]) <= 20
+        for key in (alice, "alice-1234567890"):
+            assert error(await open_account(gateway, "guesser", key))[:2] == (429, "rate_limited")
+        assert (await open_account(gateway, "alice", alice)).status_code == 200
+        assert (await open_account(gateway, "bob", None)).status_code == 201
+
+
 async def key_from_elsewhere(gateway: Gateway, client_id: str) -> str:
     """The key of an account that was opened from another address."""
     elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")

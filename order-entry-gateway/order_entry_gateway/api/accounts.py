@@ -52,12 +52,13 @@ def add_accounts(calls: APIRouter, gateway: Gateway) -> None:
         ),
     )
     async def open_account(request: Request) -> Response:
-        gateway.new_clients_limit.check(address_of(request))
+        address = address_of(request)
+        gateway.new_clients_limit.check(address)
         wanted = parse(ClientRequest, await read_json(request))
-        given = GivenKey(wanted.api_key, address_of(request))
+        given = GivenKey(wanted.api_key, address)
         gateway.failed_keys.check(given)
         if wanted.api_key is not None:
-            _check_new_key(gateway, wanted.api_key, wanted.client_id)
+            _check_chosen_key(gateway, wanted.api_key, wanted.client_id, address)
         api_key = wanted.api_key or new_api_key()
 
         waiter = Waiter()
@@ -78,18 +79,24 @@ def add_accounts(calls: APIRouter, gateway: Gateway) -> None:
         return response_of(answer)
 
 
-def _check_new_key(gateway: Gateway, api_key: str, client_id: str) -> None:
-    """Refuse a chosen key that would be a danger to the account, unless the account has it.
+def _check_chosen_key(gateway: Gateway, api_key: str, client_id: str, address: str) -> None:
+    """Refuse a chosen key that would be a danger to an account, unless the account has it.
+
+    A key that is free is a guess at the keys of all others that was wrong, so that of those, too,
+    an address has only so many.
 
     Raises:
-        ApiError: 409 `api_key_in_use` for the operator's, 422 `weak_api_key`; 503 while accounts
-            may still be missing here.
+        ApiError: 429 `rate_limited`; 409 `api_key_in_use` for the operator's, 422 `weak_api_key`;
+            503 while accounts may still be missing here.
     """
+    if gateway.keys.owner_of(api_key) == client_id:
+        return
+    gateway.readiness.check()
+    gateway.chosen_keys_limit.check(address)
     if gateway.operator.has(api_key):
         message = "this API key belongs to another; choose another or leave it out"
         raise ApiError(409, "api_key_in_use", message, "api_key")
     weak = weakness(api_key, client_id)
-    if weak is not None and gateway.keys.owner_of(api_key) != client_id:
-        gateway.readiness.check()
+    if weak is not None:
         message = f"api_key: {weak}; choose another, or leave it out"
         raise ApiError(422, "weak_api_key", message, "api_key")

@@ -10,7 +10,7 @@ from exchange_shared.http.failed_keys import FailedKeys, GivenKey, address_of
 from order_entry_gateway.api.sessions import Sessions
 from order_entry_gateway.api_keys import KeyTable, Operator
 from order_entry_gateway.market_status import MarketStatus
-from order_entry_gateway.rate_limits import RateLimit
+from order_entry_gateway.rate_limits import MinuteLimit, RateLimit
 from order_entry_gateway.readiness import Readiness
 from order_entry_gateway.sequencing.order_entry import OrderEntry
 from order_entry_gateway.settings import GatewaySettings
@@ -42,6 +42,7 @@ class Gateway:
     frames_limit: RateLimit
     refusals_limit: RateLimit
     new_clients_limit: RateLimit
+    chosen_keys_limit: MinuteLimit
 
     def owner_of(self, given: GivenKey) -> str | None:
         """Whose a request is, if that may be told: a client's, or the operator's."""

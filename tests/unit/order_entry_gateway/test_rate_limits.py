@@ -4,7 +4,13 @@ import pytest
 
 from exchange_shared.http import ApiError
 from exchange_shared.messages import ClientLimitsSet, MarketConfigured
-from order_entry_gateway.rate_limits import ClientRates, Rate, RateLimit, TokenBuckets
+from order_entry_gateway.rate_limits import (
+    ClientRates,
+    MinuteLimit,
+    Rate,
+    RateLimit,
+    TokenBuckets,
+)
 
 TEN_A_SECOND = Rate(10, 20)
 
@@ -153,3 +159,24 @@ def test_a_clients_rate_is_its_own_and_else_the_markets() -> None:
     assert rates.of("alice") == rates.of("bob") == Rate(50, 60)
     configure(None, None)
     assert rates.of("bob").per_second == 0
+
+
+def test_so_many_a_minute_and_some_at_once(clock: Clock) -> None:
+    limit = MinuteLimit("accounts", 20, 100, clock)
+    for _ in range(100):
+        limit.check("here")
+    with pytest.raises(ApiError, match="more than 20 accounts in a minute, 100 at once") as refused:
+        limit.check("here")
+    assert (refused.value.code, refused.value.retry_after_seconds) == ("rate_limited", 3)
+    limit.check("elsewhere")
+    clock.now += 60
+    for _ in range(20):
+        limit.check("here")
+    with pytest.raises(ApiError):
+        limit.check("here")
+
+
+def test_none_a_minute_limits_nothing(clock: Clock) -> None:
+    limit = MinuteLimit("accounts", 0, 0, clock)
+    for _ in range(1_000):
+        limit.check("here")
