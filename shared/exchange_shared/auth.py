@@ -30,6 +30,34 @@ _KNOWN_TO_EVERYBODY = frozenset(
 )
 """Keys that documents showed, and what many would choose first."""
 
+_ROWS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890123456789",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertzuiop",
+    "yxcvbnm",
+    "azertyuiop",
+    "qsdfghjklm",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
+)
+"""What fingers and lists of passwords run along, to either side."""
+
+_RUN = 4
+"""How many characters in a row are a run, or a repetition, rather than chance."""
+
+_RUNS = frozenset(
+    path[start : start + _RUN]
+    for row in _ROWS
+    for path in (row, row[::-1])
+    for start in range(len(path) - _RUN + 1)
+)
+
+_WORDS = ("password", "passw0rd", "changeme", "letmein", "welcome", "secret", "admin", "iloveyou")
+"""With which most lists of passwords begin."""
+
 OPERATOR = "the operator"
 """Whose the operator's key is. No client can be called so."""
 
@@ -61,13 +89,34 @@ def public_bot_key(client_id: str) -> str:
 def weakness(api_key: str, owner: str) -> str | None:
     """Why a key is too easily guessed to be that of a new account, or of the operator."""
     lowered, name = api_key.lower(), owner.lower()
+    rest = _unpredictable(lowered)
     if lowered in _KNOWN_TO_EVERYBODY or api_key == public_bot_key(owner):
         return "everybody knows this key"
-    if name in lowered and not _LETTERS.search(lowered.replace(name, "")):
+    if any(
+        name in part and not _LETTERS.search(part.replace(name, "")) for part in (lowered, rest)
+    ):
         return f"{owner} with digits is too easily guessed"
     if len(set(api_key)) < MIN_DIFFERENT_CHARACTERS:
         return f"at least {MIN_DIFFERENT_CHARACTERS} different characters are expected"
+    if len(rest) <= MIN_API_KEY_LENGTH // 2:
+        return "it is little more than runs, repetitions and words that everybody tries"
     return None
+
+
+def _unpredictable(lowered: str) -> str:
+    """What is left of a key without runs, repetitions of itself, and words that everybody tries.
+
+    Those add next to nothing to what has to be guessed; of a repetition the first time stays.
+    """
+    known = [False] * len(lowered)
+    for start in range(len(lowered) - _RUN + 1):
+        part = lowered[start : start + _RUN]
+        if part in _RUNS or lowered.find(part) < start:
+            known[start : start + _RUN] = [True] * _RUN
+    for word in _WORDS:
+        for found in re.finditer(word, lowered):
+            known[found.start() : found.end()] = [True] * len(word)
+    return "".join(char for char, is_known in zip(lowered, known, strict=True) if not is_known)
 
 
 def bearer_key(authorization: str | None) -> str | None:
