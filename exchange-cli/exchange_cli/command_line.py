@@ -73,7 +73,10 @@ def run_command_line() -> None:
                 )
             )
     except MustStop as error:
-        sys.stderr.write(f"exchange: {type(error).__name__}: {error}\n")
+        sys.stderr.write(
+            f"exchange: {type(error).__name__}: {error};"
+            " see docs/running.md, When something stops\n"
+        )
         sys.exit(MUST_STOP_CODE)
     except KeyboardInterrupt:
         sys.stderr.write("exchange: stopped\n")

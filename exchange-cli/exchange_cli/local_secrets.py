@@ -46,7 +46,7 @@ def key_of(name: str, settings: LocalSettings, bots: Collection[str]) -> str:
     secret = given.get_secret_value() if given else read_secret(path)
     if secret is None:
         raise UnusablePlace(
-            f"{DATA_DIR}: no exchange has been started in {settings.data_dir}; its first start"
-            " makes the keys"
+            f"{DATA_DIR}: no exchange has been started in {settings.data_dir}, and its first start"
+            " makes the keys; set EXCHANGE_DATA_DIR to the directory of one that has been"
         )
     return secret if name == OPERATOR else bot_key(secret, name)

@@ -5,6 +5,7 @@ a SQLite log instead of RabbitMQ, and a Postgres that comes as a Python package.
 """
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from exchange_cli.embedded_postgres import embedded_postgres
 from exchange_cli.local_secrets import make_secrets
 from exchange_cli.places import base_url, check_data_dir, check_ports
 from exchange_cli.service_settings import PartSettings, read_service_settings
-from exchange_cli.settings import LocalSettings, read_local_settings
+from exchange_cli.settings import DEFAULT_DATA_DIR, LocalSettings, read_local_settings
 from exchange_cli.terminal import say, stop_by_exception
 from exchange_cli.ticker import show_lines
 from exchange_migrations import create_databases, migrate
@@ -65,11 +66,11 @@ BANNER = """\
          -d '{{"security_id": "{security}", "side": "buy", "type": "market", "quantity": 1}}'
     curl -s {feed}/balance/alice -H "$KEY"
 
-  Ctrl-C stops it; `make run` goes on where it was.
+  Ctrl-C stops it; `{again}` goes on where it was.
 """
 
 
-OPERATOR = "has the key that `.venv/bin/exchange key operator` shows (docs/operating.md)"
+OPERATOR = "has the key that `{command}` shows (docs/operating.md)"
 OPERATOR_OF_SETTINGS = "has the key in EXCHANGE_OPERATOR_KEY (docs/operating.md)"
 
 
@@ -209,12 +210,20 @@ def _print_banner(
 ) -> None:
     names = ", ".join(bot.client_id for bot in market.bots) if settings.bots else ""
     bots = f" Trading now: {names}." if names else " No bots trade."
+    again, show_key = "make run", ".venv/bin/exchange key operator"
+    if settings.data_dir != DEFAULT_DATA_DIR:
+        directory = shlex.quote(str(settings.data_dir.resolve()))
+        again = f"DATA_DIR={directory} {again}"
+        show_key = f"EXCHANGE_DATA_DIR={directory} {show_key}"
     text = BANNER.format(
         bots=bots,
         feed=feed_url,
         gateway=gateway_url,
         data=settings.data_dir.resolve(),
-        operator=OPERATOR_OF_SETTINGS if settings.operator_key else OPERATOR,
+        operator=(
+            OPERATOR_OF_SETTINGS if settings.operator_key else OPERATOR.format(command=show_key)
+        ),
+        again=again,
         security=market.securities[0].id,
     )
     say(text)

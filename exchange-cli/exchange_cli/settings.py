@@ -11,6 +11,9 @@ from exchange_shared.settings import HostName, OperatorKey, Proxy, read_settings
 SHORT_NAMES = frozenset({"BOTS", "GATEWAY_PORT", "FEED_PORT", "DATA_DIR", "QUIET"})
 """What `make run` takes without the prefix, and hands on with it."""
 
+DEFAULT_DATA_DIR = Path(".exchange")
+"""In the directory where the program was started."""
+
 
 class LocalSettings(BaseSettings):
     """Where the exchange of one process keeps its data and listens. An empty one is none."""
@@ -25,7 +28,7 @@ class LocalSettings(BaseSettings):
     host: str = "127.0.0.1"
     gateway_port: int = Field(default=2400, ge=0, le=65_535)
     feed_port: int = Field(default=2404, ge=0, le=65_535)
-    data_dir: Path = Path(".exchange")
+    data_dir: Path = DEFAULT_DATA_DIR
     market_file: Path = Path("exchange.toml")
     operator_key: OperatorKey | None = None
     """The operator's; without it one is made, and kept in the data directory."""

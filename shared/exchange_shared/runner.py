@@ -65,7 +65,12 @@ class BackgroundTasks:
                 task.cancel()
                 await asyncio.wait([task])
                 failure = None if task.cancelled() else task.exception()
-                if failure is not None and task not in self._told:
+                if failure is None or task in self._told:
+                    continue
+                if isinstance(failure, MustStop):
+                    kind = type(failure).__name__
+                    log.critical("must_stop", task=task.get_name(), kind=kind, error=str(failure))
+                else:
                     log.error("task_failed", task=task.get_name(), exc_info=failure)
         finally:
             for task in self._tasks:

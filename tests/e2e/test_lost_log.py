@@ -127,4 +127,7 @@ def test_an_exchange_of_one_process_that_has_lost_them_stops() -> None:
             path.unlink()
         stack.start(wait=False)
         assert stack.wait_ended() == MUST_STOP_CODE
-        assert "LogTruncated: data_feed has no message" in stack.output()
+        last = stack.output().splitlines()[-1]
+        assert last.startswith("exchange: LogTruncated: data_feed has no message")
+        assert last.endswith("; see docs/running.md, When something stops")
+        assert "Traceback" not in stack.output()

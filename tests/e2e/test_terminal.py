@@ -1,6 +1,7 @@
 """What a person sees of a running exchange: on the terminal, and of its page."""
 
 import re
+import shlex
 
 import httpx
 import pytest
@@ -35,7 +36,9 @@ def test_page_and_banner_name_addresses_that_can_be_opened(host: str, here: str)
     assert f'data-gateway-url="" data-gateway-port="{port}"' in page
     assert f"http://{here}:{feed_port}/" in said
     assert f"http://{here}:{port}/docs" in said
-    assert "the key that `.venv/bin/exchange key operator` shows" in said
+    place = shlex.quote(str(stack.data_dir.resolve()))
+    assert f"`EXCHANGE_DATA_DIR={place} .venv/bin/exchange key operator` shows" in said
+    assert f"Ctrl-C stops it; `DATA_DIR={place} make run` goes on where it was." in said
     for nowhere in ("0.0.0.0", "[::]"):  # noqa: S104
         assert nowhere not in said
         assert nowhere not in page

@@ -47,7 +47,9 @@ def test_settings_win(settings: LocalSettings) -> None:
 
 
 def test_a_key_that_is_not_kept_is_told(settings: LocalSettings) -> None:
-    with pytest.raises(UnusablePlace, match="no exchange has been started in"):
+    with pytest.raises(
+        UnusablePlace, match=r"no exchange has been started in .*; set EXCHANGE_DATA_DIR to"
+    ):
         key_of("operator", settings, BOTS)
     make_secrets(settings)
     with pytest.raises(UnusablePlace, match="there are those of operator, market_maker, retail"):

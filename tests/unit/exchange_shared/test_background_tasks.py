@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from exchange_shared.bus import LogTruncated
 from exchange_shared.runner import BackgroundTasks
 
 
@@ -46,4 +47,23 @@ async def test_failures_that_nobody_waited_for_are_logged() -> None:
     assert [(entry["event"], entry["task"], str(entry["exc_info"])) for entry in logs] == [
         ("task_failed", "fails in the end", "a bug in the end"),
         ("task_failed", "fails", "a bug"),
+    ]
+
+
+async def test_what_must_stop_is_logged_with_its_kind_and_no_traceback() -> None:
+    async def contradict() -> None:
+        raise LogTruncated("the end is missing")
+
+    with capture_logs() as logs:
+        async with BackgroundTasks() as tasks:
+            tasks.start(contradict(), "reads")
+            await asyncio.sleep(0)
+    assert logs == [
+        {
+            "event": "must_stop",
+            "log_level": "critical",
+            "task": "reads",
+            "kind": "LogTruncated",
+            "error": "the end is missing",
+        }
     ]
