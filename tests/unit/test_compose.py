@@ -10,6 +10,7 @@ import yaml
 from exchange_migrations.make_secrets import KNOWN_TO_EVERYBODY, SECRETS
 from exchange_migrations.settings import MigrationSettings
 from exchange_shared.ids import NODES
+from exchange_shared.settings import ServiceSettings
 from tests.support.paths import ROOT
 
 SERVICES = ["order-entry-gateway", "matching-engine", "clearinghouse", "market-data-feed"]
@@ -104,6 +105,12 @@ def test_there_may_be_several_gateways_behind_one_door() -> None:
     assert config.count(f" {NODES} order-entry-gateway:{port}\n") == 2
     assert f"    bind :{port}\n" in config
     assert networks("order-entry-gateway") & networks("load-balancer")
+
+
+@pytest.mark.parametrize("name", ["order-entry-gateway", "market-data-feed"])
+def test_who_all_have_one_address_have_the_room_of_all(name: str) -> None:
+    room = environment(name)["EXCHANGE_MAX_CONNECTIONS_PER_ADDRESS"]
+    assert int(room) == ServiceSettings.model_fields["max_connections"].default
 
 
 def port_of(name: str) -> int:
