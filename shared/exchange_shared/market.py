@@ -21,9 +21,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from exchange_shared.market_problems import told
 from exchange_shared.market_schedule import ScheduleConfig
 from exchange_shared.messages import ClientLimits, ConfigureMarket, ListSecurity
-from exchange_shared.problems import rule
 from exchange_shared.units import (
     MAX_PRICE_E4,
     MAX_QUANTITY,
@@ -266,6 +266,15 @@ class MarketConfig(_Section):
         return [configure, *listings]
 
 
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "fees": FeeConfig,
+    "risk": RiskConfig,
+    "schedule": ScheduleConfig,
+    "securities": SecurityConfig,
+    "bots": BotConfig,
+}
+
+
 def load_market(path: Path, strategies: Collection[str] | None = None) -> MarketConfig:
     """Read a market file. Its numbers are exact.
 
@@ -274,12 +283,13 @@ def load_market(path: Path, strategies: Collection[str] | None = None) -> Market
     Raises:
         MarketFileError: it is missing, is not TOML, or a setting in it is wrong; says which.
     """
+    content: dict[str, Any] = {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=exact_number)
         return MarketConfig.model_validate(content, context=strategies)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {rule(problem)}" for problem in error.errors()
+            told(problem, content, MarketConfig, _SECTIONS) for problem in error.errors()
         )
         raise MarketFileError(f"{path}: {problems}") from error
     except (OSError, ValueError) as error:

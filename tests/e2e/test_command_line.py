@@ -81,7 +81,7 @@ async def test_a_wrong_market_file_is_told_with_the_setting(
     code, said = await run(embedded_exchange, "run", EXCHANGE_MARKET_FILE=str(market))
     assert code == 1
     assert "securities.0.id" in said
-    assert "securities.0.reference_price" in said
+    assert "securities.msft.reference_price" in said
 
 
 async def refusal(tmp_path: Path, **settings: str) -> str:
@@ -109,7 +109,7 @@ async def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> N
         encoding="utf-8",
     )
     assert await refusal(tmp_path, EXCHANGE_MARKET_FILE=str(market)) == (
-        f'exchange: {market}: bots.0.strategy: "nope" is no strategy;'
+        f'exchange: {market}: bots.one.strategy: "nope" is no strategy;'
         f" there are: {', '.join(STRATEGIES)}\n"
     )
     assert await refusal(tmp_path, EXCHANGE_OPERATOR_KEY="short") == (

@@ -67,7 +67,10 @@ class LogFile:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(lock)
-            raise BusError(f"the log {self._path} is in use by another process") from error
+            raise BusError(
+                f"the log {self._path} is in use by another process; stop that one, or set"
+                " DATA_DIR (EXCHANGE_DATA_DIR) to another directory"
+            ) from error
         return lock
 
     def _connect(self, mode: str) -> sqlite3.Connection:
