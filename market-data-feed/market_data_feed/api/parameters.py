@@ -8,7 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from exchange_shared.auth import bearer_key
-from exchange_shared.http.failed_keys import GivenKey, address_of
+from exchange_shared.http.addresses import address_of
+from exchange_shared.http.failed_keys import GivenKey
 from market_data_feed.api.paging import Window
 
 _DIGITS = re.compile(r"[0-9]{1,16}")

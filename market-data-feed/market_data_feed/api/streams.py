@@ -19,7 +19,8 @@ from exchange_shared.http import (
     encode_json,
     error_response,
 )
-from exchange_shared.http.failed_keys import GivenKey, address_of
+from exchange_shared.http.addresses import address_of
+from exchange_shared.http.failed_keys import GivenKey
 from market_data_feed.api.places import Places
 from market_data_feed.api.reads import Reads
 from market_data_feed.fanout import ALL_PRICES, Fanout, Subscriber, Topic, price_of, reports_of

@@ -5,7 +5,8 @@ from fastapi import APIRouter, Request, Response
 
 from exchange_shared.auth import new_api_key, weakness
 from exchange_shared.http import ApiError, read_json
-from exchange_shared.http.failed_keys import GivenKey, address_of
+from exchange_shared.http.addresses import address_of
+from exchange_shared.http.failed_keys import GivenKey
 from order_entry_gateway.answers.answers import AccountAnswer, PendingAnswer
 from order_entry_gateway.answers.refusals import OutcomeUnknown
 from order_entry_gateway.api.dependencies import Gateway

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from exchange_shared.http.failed_keys import FailedKeys, GivenKey, address_of
+from exchange_shared.http.addresses import address_of
+from exchange_shared.http.failed_keys import FailedKeys, GivenKey
 from order_entry_gateway.api.sessions import Sessions
 from order_entry_gateway.api_keys import KeyTable, Operator
 from order_entry_gateway.market_status import MarketStatus

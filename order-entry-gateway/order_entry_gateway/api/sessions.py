@@ -13,7 +13,8 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from exchange_shared.http import ApiError, Connection, decode_json
-from exchange_shared.http.failed_keys import GivenKey, address_of
+from exchange_shared.http.addresses import address_of
+from exchange_shared.http.failed_keys import GivenKey
 from order_entry_gateway.answers.answers import Answer, encode_answer
 from order_entry_gateway.answers.refusals import EngineRefusal
 from order_entry_gateway.feed_tail.execution_reports import Report

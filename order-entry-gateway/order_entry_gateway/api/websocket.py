@@ -5,7 +5,8 @@ from starlette.websockets import WebSocket
 
 from exchange_shared.auth import bearer_key, origin_allowed
 from exchange_shared.http import ApiError, check_query, current_connection, error_response
-from exchange_shared.http.failed_keys import GivenKey, address_of
+from exchange_shared.http.addresses import address_of
+from exchange_shared.http.failed_keys import GivenKey
 from order_entry_gateway.api.dependencies import Gateway
 from order_entry_gateway.api.sessions import Session
 

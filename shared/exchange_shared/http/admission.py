@@ -8,10 +8,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from exchange_shared.auth import bearer_key
+from exchange_shared.http.addresses import address_of
 from exchange_shared.http.bodies import error_response
 from exchange_shared.http.connections import Connection, Connections
 from exchange_shared.http.errors import ApiError
-from exchange_shared.http.failed_keys import GivenKey, address_of
+from exchange_shared.http.failed_keys import GivenKey
 from exchange_shared.http.limits import ServerLimits
 
 CONNECTION = "connection"

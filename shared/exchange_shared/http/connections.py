@@ -8,13 +8,13 @@ the limits is refused.
 """
 
 import asyncio
-import ipaddress
 import random
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from exchange_shared.http.addresses import network_of
 from exchange_shared.http.errors import ApiError
 from exchange_shared.http.limits import ServerLimits
 from exchange_shared.metrics import ConnectionMetrics
@@ -23,19 +23,6 @@ Kind = Literal["anonymous", "client"]
 
 _ANTEROOM_PART = 10
 """Idle connections have a tenth of a limit even when all of it is at work: room to ask."""
-
-
-def origin_of(host: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that one IPv6 user has at least."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 @dataclass(eq=False)
@@ -147,7 +134,7 @@ class Connections:
 
     def open(self, host: str) -> Connection:
         """A new connection, which is let in: if need be the oldest idle one goes."""
-        connection = Connection(origin_of(host), self)
+        connection = Connection(network_of(host), self)
         self._enter(connection)
         return connection
 

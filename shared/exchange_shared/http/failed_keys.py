@@ -1,9 +1,7 @@
 """Limits how many wrong API keys an address may try."""
 
 import contextlib
-import functools
 import hmac
-import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -12,20 +10,14 @@ from dataclasses import dataclass
 
 import structlog
 from pydantic import SecretStr
-from starlette.requests import HTTPConnection
 
 from exchange_shared.auth import hash_api_key
+from exchange_shared.http.addresses import network_of
 from exchange_shared.http.errors import ApiError
 
 WINDOW_SECONDS = 60.0
 MAX_ADDRESSES = 10_000
 """Addresses of which failures are remembered; beyond it, those that failed longest ago are not."""
-
-UNKNOWN = "unknown"
-"""What stands for everything that is no address."""
-
-MAX_ADDRESS_LENGTH = 64
-"""Longer than any address, or network, is written."""
 
 MAX_GOOD_KEYS = 100_000
 """Keys that are remembered as right; beyond it, those that were used longest ago are not."""
@@ -39,11 +31,6 @@ class GivenKey:
 
     api_key: str | None
     address: str
-
-
-def address_of(connection: HTTPConnection) -> str:
-    """Where a request or a WebSocket comes from: an address, an IPv6 one's /64, or `unknown`."""
-    return network_of(connection.client.host) if connection.client else UNKNOWN
 
 
 class FailedKeys:
@@ -161,20 +148,3 @@ class FailedKeys:
         oldest = self._clock() - WINDOW_SECONDS
         while failures and next(iter(failures.values())) <= oldest:
             failures.popitem(last=False)
-
-
-def network_of(address: str) -> str:
-    """An IPv6 address stands for its whole /64, which anybody has who has one of it."""
-    return _network(address) if len(address) <= MAX_ADDRESS_LENGTH else UNKNOWN
-
-
-@functools.lru_cache(maxsize=MAX_ADDRESSES)
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_interface(address.partition("%")[0]).ip
-    except ValueError:
-        return UNKNOWN
-    if isinstance(parsed, ipaddress.IPv6Address) and not parsed.is_loopback:
-        mapped = parsed.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((parsed.packed[:8] + bytes(8), 64)))
-    return str(parsed)

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exchange_shared.http import ApiError, ServerLimits
-from exchange_shared.http.connections import Connection, Connections, origin_of
+from exchange_shared.http.connections import Connection, Connections
 from exchange_shared.http.descriptors import connections_possible
 
 
@@ -116,21 +116,6 @@ def test_what_has_ended_is_not_counted_and_not_at_work() -> None:
     door.refusal(connection)
     assert door.evicted == ["first"]
     assert (door.numbers()['{kind="anonymous"}'], door.numbers()['{kind="client"}']) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("host", "origin"),
-    [
-        ("10.1.2.3", "10.1.2.3"),
-        ("::ffff:10.1.2.3", "10.1.2.3"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-        ("a socket", "a socket"),
-    ],
-)
-def test_an_address_is_what_one_user_has(host: str, origin: str) -> None:
-    assert origin_of(host) == origin
 
 
 def test_what_the_system_does_not_allow_is_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:

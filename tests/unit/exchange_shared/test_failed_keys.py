@@ -9,14 +9,8 @@ from fastapi import Depends, Request
 from pydantic import SecretStr
 
 from exchange_shared.http import ApiError, Health, HttpServer, create_app
-from exchange_shared.http.failed_keys import (
-    UNKNOWN,
-    WINDOW_SECONDS,
-    FailedKeys,
-    GivenKey,
-    address_of,
-    network_of,
-)
+from exchange_shared.http.addresses import UNKNOWN, address_of, network_of
+from exchange_shared.http.failed_keys import WINDOW_SECONDS, FailedKeys, GivenKey
 from exchange_shared.metrics import Metrics
 
 OPERATORS = "the-operators"
