@@ -1,6 +1,7 @@
 """A broker that has lost the end of a log: who stood there stops, and says why."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 
@@ -94,12 +95,13 @@ async def delete(url: str, *queues: str) -> None:
 @pytest.mark.parametrize(
     ("lost", "stopped", "said"),
     [
-        ((ORDER_ENTRY,), (GATEWAY, FEED), "EngineBegunAgain"),
-        (LOG_QUEUES, (GATEWAY, FEED, "clearinghouse"), "LogTruncated"),
+        ((ORDER_ENTRY,), (GATEWAY, FEED), ["EngineBegunAgain"]),
+        # Heartbeats may have come to where the reader stood, or not yet.
+        (LOG_QUEUES, (GATEWAY, FEED, "clearinghouse"), ["LogTruncated", "LogDiffers"]),
     ],
 )
 async def test_an_engine_that_has_lost_its_log_and_its_snapshots_is_not_taken_for_a_new_one(
-    exchange: RunningExchange, lost: tuple[str, ...], stopped: tuple[str, ...], said: str
+    exchange: RunningExchange, lost: tuple[str, ...], stopped: tuple[str, ...], said: list[str]
 ) -> None:
     stack = exchange.stack
     async with httpx.AsyncClient() as http:
@@ -114,7 +116,7 @@ async def test_an_engine_that_has_lost_its_log_and_its_snapshots_is_not_taken_fo
         await asyncio.to_thread(stack.start, service, wait=False)
     for service in stopped:
         assert await asyncio.to_thread(stack.wait_ended, service) == MUST_STOP_CODE, service
-        assert said in stack.log(service), service
+        assert any(kind in stack.log(service) for kind in said), service
 
 
 def test_an_exchange_of_one_process_that_has_lost_them_stops() -> None:
@@ -128,6 +130,6 @@ def test_an_exchange_of_one_process_that_has_lost_them_stops() -> None:
         stack.start(wait=False)
         assert stack.wait_ended() == MUST_STOP_CODE
         last = stack.output().splitlines()[-1]
-        assert last.startswith("exchange: LogTruncated: data_feed has no message")
+        assert re.match(r"exchange: Log(Truncated|Differs): (data_feed|order_execution) has ", last)
         assert last.endswith("; see docs/running.md, When something stops")
         assert "Traceback" not in stack.output()
