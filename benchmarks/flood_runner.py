@@ -53,6 +53,7 @@ class Flooder:
         while due < until:
             if self._trader.socket.ended:
                 self.counts["closed_or_refused_connections"] += 1
+                self._trader.socket.close()
                 await asyncio.sleep(PAUSE_SECONDS)
                 try:
                     await self._trader.log_in()

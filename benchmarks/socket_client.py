@@ -41,8 +41,8 @@ class SocketClient(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the connection is gone."""
-        return self._ended.is_set()
+        """Whether the connection is gone, or the server has begun to end it."""
+        return self._ended.is_set() or self._protocol.state is not State.OPEN
 
     def send(self, text: bytes) -> None:
         """Send a text message."""
