@@ -17,6 +17,8 @@ _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PORTS = range(20_000 + _WORKER, 32_000, _WORKERS)
 """Each process that runs tests has ports of its own, which no other one takes meanwhile."""
+_given: set[int] = set()
+"""Nobody gets one twice: several are chosen before the first is listened on."""
 
 
 class ServerFailed(Exception):
@@ -31,11 +33,14 @@ def free_port() -> int:
     """
     while True:
         port = random.choice(_PORTS)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
 
 
