@@ -33,17 +33,31 @@ TRY_AGAIN_LATER = 1013
 MAX_FRAGMENTS = 1_000
 """In how many frames one message may come."""
 
-PIECE_BYTES = 512
-"""How much is parsed before it is seen how many frames it was."""
-
 TURN_BYTES = 65_536
 TURN_FRAMES = 64
-"""About how much is taken from one WebSocket in one round of the loop."""
+"""How much is taken from one WebSocket in one round of the loop."""
 
 BURST_SECONDS = 2
 """For how long a WebSocket may have saved up the frames that it may send."""
 
 log = structlog.get_logger()
+
+
+def frame_bytes(data: bytearray) -> int | None:
+    """How long the frame is that begins here, with its header; `None` while that is not told yet.
+
+    RFC 6455, section 5.2.
+    """
+    if len(data) < 2:
+        return None
+    length, extended = data[1] & 0x7F, 0
+    if length > 125:
+        extended = 2 if length == 126 else 8
+        if len(data) < 2 + extended:
+            return None
+        length = int.from_bytes(data[2 : 2 + extended], "big")
+    mask = 4 if data[1] & 0x80 else 0
+    return 2 + extended + mask + length
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -56,7 +70,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _connection: Connection
     _unread: bytearray
     _turn: asyncio.Handle | None = None
-    _frames_come = 0
+    _frame_left = 0
+    """How many bytes of a frame that has begun have not been taken."""
+
     _allowance = 0.0
     """How many frames may come now; as of `_allowed_at`."""
 
@@ -108,11 +124,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if problem is not None and not self.handshake_initiated:
             self._refuse(problem)
 
-    def handle_events(self) -> None:
-        """Act on what has been parsed."""
-        self._frames_come += len(self.conn.events)
-        super().handle_events()
-
     def handle_connect(self, event: Request) -> None:
         """Take a handshake, or refuse it."""
         if self.conn.accept(event).status_code == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -154,43 +165,56 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return self._connection.limits.websocket_frames_per_second
 
     @property
+    def _has_more(self) -> bool:
+        """Whether some of a frame has come that is not taken, and it is known how long that is."""
+        return bool(self._unread) and (
+            self._frame_left > 0 or frame_bytes(self._unread) is not None
+        )
+
+    @property
     def _may_take(self) -> bool:
         """Whether there is something to take, and somebody to take it."""
         if self._deaf or self.read_paused or self.transport.is_closing():
             return False
-        return bool(self._unread) and self.handshake_complete
+        return self.handshake_complete and self._has_more
 
     def _go_on(self) -> None:
         """Take what waits in the next round of the loop, or read on."""
         if self._turn is None and self._may_take:
             self._turn = self.loop.call_soon(self._take_turn)
-        elif not (self._unread or self._deaf or self.read_paused or self.transport.is_closing()):
+        elif not (self._has_more or self._deaf or self.read_paused or self.transport.is_closing()):
             self.transport.resume_reading()
 
     def _take_turn(self) -> None:
-        """Take about as much as one WebSocket may have in one round of the loop."""
+        """Take as much as one WebSocket may have in one round of the loop."""
         self._turn = None
-        last_frame = self._frames_come + TURN_FRAMES
-        left = TURN_BYTES
-        while left > 0 and self._frames_come < last_frame and self._may_take:
-            piece = bytes(self._unread[:PIECE_BYTES])
-            del self._unread[:PIECE_BYTES]
-            left -= len(piece)
-            before = self._frames_come
+        bytes_left, frames_left = TURN_BYTES, TURN_FRAMES
+        while bytes_left > 0 and self._may_take:
+            if not self._frame_left:
+                if not frames_left:
+                    break
+                frames_left -= 1
+                self._frame_left = frame_bytes(self._unread) or 0
+                self._count_frame()
+                if self._deaf:
+                    return
+            piece = bytes(self._unread[: min(bytes_left, self._frame_left)])
+            del self._unread[: len(piece)]
+            bytes_left -= len(piece)
+            self._frame_left -= len(piece)
             super().data_received(piece)
-            self._allow(self._frames_come - before)
-        if self._unread and not self.transport.is_closing():
+        if self._has_more and not self.transport.is_closing():
             self.transport.pause_reading()
         self._go_on()
 
-    def _allow(self, frames: int) -> None:
-        """Count frames, of any kind; who sends more than anybody needs is told so, and ends."""
+    def _count_frame(self) -> None:
+        """Count a frame, of any kind; who sends more than anybody needs is told so, and ends."""
         per_second = self._frames_per_second
-        if not (frames and per_second):
+        if not per_second:
             return
         now = self.loop.time()
         saved = self._allowance + (now - self._allowed_at) * per_second
-        self._allowance = min(saved, BURST_SECONDS * float(per_second)) - frames
+        self._allowance = min(saved, BURST_SECONDS * float(per_second)) - 1
         self._allowed_at = now
         if self._allowance < 0 and not self.transport.is_closing():
             self._end_flood(f"more than {per_second} frames in a second")
