@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from exchange_shared.auth import MIN_API_KEY_LENGTH, weakness
 from exchange_shared.problems import rule
+from exchange_shared.server_limits import ServerLimits
 
 _OPERATOR_KEY = re.compile(rf"([!-~]{{{MIN_API_KEY_LENGTH},}})?")
 _OPERATOR_KEY_RULE = (
@@ -137,29 +138,29 @@ class ServiceSettings(EnvironmentSettings):
     the requests that are under way, half for what is not confirmed by the broker. A process that
     has not ended half a second after that ends at once."""
 
-    max_connections: int = Field(default=8_000, ge=2)
+    max_connections: int = Field(default=ServerLimits.connections, ge=2)
     """Connections at a time; half of them are for those who have shown a key."""
 
-    max_connections_per_address: int = Field(default=2_000, ge=1)
+    max_connections_per_address: int = Field(default=ServerLimits.connections_per_address, ge=1)
     """Connections at work from one address: so many without a key, and so many with one. An IPv6
     address counts by its first 64 bits."""
 
-    max_connections_per_client: int = Field(default=100, ge=1)
+    max_connections_per_client: int = Field(default=ServerLimits.connections_per_client, ge=1)
     """Connections with the key of one client."""
 
-    head_seconds: float = Field(default=10.0, gt=0)
+    head_seconds: float = Field(default=ServerLimits.head_seconds, gt=0)
     """How long the first byte of a connection may take, and then the head of each request."""
 
-    body_seconds: float = Field(default=20.0, gt=0)
+    body_seconds: float = Field(default=ServerLimits.body_seconds, gt=0)
     """How long the body of a request may take."""
 
-    keep_alive_seconds: int = Field(default=15, ge=1)
+    keep_alive_seconds: int = Field(default=ServerLimits.keep_alive_seconds, ge=1)
     """How long a connection is kept for a next request."""
 
-    refusal_seconds: float = Field(default=5.0, ge=0)
+    refusal_seconds: float = Field(default=ServerLimits.refusal_seconds, ge=0)
     """How long, about, who has no key and asks for too much at a time waits to be told so."""
 
-    websocket_frames_per_second: int = Field(default=2_000, ge=0)
+    websocket_frames_per_second: int = Field(default=ServerLimits.websocket_frames_per_second, ge=0)
     """How many frames, of any kind, one WebSocket may send, and twice as many at once, before it is
     closed; 0: any number. What a session may send is limited by the gateway beside it."""
 

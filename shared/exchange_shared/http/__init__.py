@@ -13,9 +13,9 @@ from exchange_shared.http.bodies import (
 )
 from exchange_shared.http.connections import Connection
 from exchange_shared.http.errors import ApiError, validation_error
-from exchange_shared.http.limits import ServerLimits
 from exchange_shared.http.server import HttpServer
 from exchange_shared.http.strictness import StrictRoute, check_query
+from exchange_shared.server_limits import ServerLimits
 
 __all__ = [
     "MAX_BODY_BYTES",

@@ -13,7 +13,7 @@ from exchange_shared.http.bodies import error_response
 from exchange_shared.http.connections import Connection, Connections
 from exchange_shared.http.errors import ApiError
 from exchange_shared.http.failed_keys import GivenKey
-from exchange_shared.http.limits import ServerLimits
+from exchange_shared.server_limits import ServerLimits
 
 CONNECTION = "connection"
 """Under which the server puts the connection into the state of a request."""

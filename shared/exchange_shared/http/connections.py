@@ -16,8 +16,8 @@ from typing import Literal
 
 from exchange_shared.http.addresses import network_of
 from exchange_shared.http.errors import ApiError
-from exchange_shared.http.limits import ServerLimits
 from exchange_shared.metrics import ConnectionMetrics
+from exchange_shared.server_limits import ServerLimits
 
 Kind = Literal["anonymous", "client"]
 

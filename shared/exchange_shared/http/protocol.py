@@ -24,7 +24,7 @@ from exchange_shared.http.last_answers import (
     end_soon,
     last_answer,
 )
-from exchange_shared.http.limits import ServerLimits
+from exchange_shared.server_limits import ServerLimits
 
 MAX_UNWANTED_BYTES = 1_048_576
 """How much of a body that nobody wants any more is read to the end of."""

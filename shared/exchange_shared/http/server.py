@@ -13,9 +13,9 @@ from exchange_shared.http.bodies import MAX_WEBSOCKET_FRAME_BYTES, error_respons
 from exchange_shared.http.connections import Connections
 from exchange_shared.http.descriptors import connections_possible
 from exchange_shared.http.errors import ApiError
-from exchange_shared.http.limits import ServerLimits
 from exchange_shared.http.protocol import DoorState, HttpProtocol
 from exchange_shared.http.websocket_protocol import WebSocketProtocol
+from exchange_shared.server_limits import ServerLimits
 
 _LAST_WORDS_SECONDS = 0.5
 """How much longer than the requests under way the server itself may take to end."""
